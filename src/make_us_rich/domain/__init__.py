@@ -1,0 +1,1 @@
+"""The words of the trade: pairs, klines, forecasts, manifests, champions and errors. No I/O, no frames."""

@@ -1,0 +1,87 @@
+"""The manifest: what a published model is, how good it was, and how to check its artifacts."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from make_us_rich.domain.errors import ArtifactError
+
+CONTRACT = 1
+"""Version of the ONNX contract in docs/onnx-contract.md."""
+
+
+class Verdict(BaseModel):
+    """Whether a model may be served, and why, in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    publish: bool
+    reason: str
+
+
+class DataRange(BaseModel):
+    """The candles a model has seen: open times of the first and the last one, UTC, and their number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: datetime
+    end: datetime
+    rows: int
+
+
+class Manifest(BaseModel):
+    """Written after the artifacts of one run, under the same version.
+
+    Attributes:
+        contract: Version of the ONNX contract.
+        pair: Name such as ``btc_usdt``.
+        version: Shared by scaler, ONNX and manifest of one run.
+        architecture: Name in the registry.
+        feature_set: Name of the feature set, computed by the same function for training and serving.
+        columns: The features in the order of the ONNX input's last axis.
+        lookback: Candles a model sees.
+        horizon: Hours ahead, 1 to this.
+        levels: Quantile levels, ascending.
+        data: Candles the model was made from.
+        metrics: Scores on the test part, the baseline's beside them.
+        verdict: Whether it may be served.
+        checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, ``scaler``.
+        packages: Versions of the packages that made it.
+        git_revision: Commit of the code, or ``unknown``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: int = CONTRACT
+    pair: str
+    version: str
+    architecture: str
+    feature_set: str
+    columns: tuple[str, ...]
+    lookback: int
+    horizon: int
+    levels: tuple[float, ...]
+    data: DataRange
+    metrics: dict[str, float]
+    verdict: Verdict
+    checksums: dict[str, str]
+    packages: dict[str, str]
+    git_revision: str
+
+    @classmethod
+    def read(cls, record: Any, name: str) -> "Manifest":
+        """Check a record from the store.
+
+        Raises:
+            ArtifactError: It is no manifest, or one of another contract.
+        """
+        try:
+            manifest = cls.model_validate(record)
+        except ValidationError as exc:
+            raise ArtifactError(f"{name}: not a valid manifest: {exc.errors()[0]['msg']}; train the pair again") from exc
+        if manifest.contract != CONTRACT:
+            raise ArtifactError(
+                f"{name}: made for contract {manifest.contract}, this release reads {CONTRACT}; train the pair again"
+            )
+        return manifest
