@@ -1,0 +1,151 @@
+"""Forecast windows: what a model sees and what comes true, as views over one feature frame."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from make_us_rich.domain.errors import DataError, ParameterError
+from make_us_rich.features.hours import naive_utc, position_in_run
+
+Rows = NDArray[np.intp]
+"""Row indices into a feature frame."""
+
+Chosen = slice | NDArray[np.intp] | NDArray[np.bool_]
+"""Which of the windows: a slice, their positions, or a mask."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Forecast origins over one feature frame; inputs are views, nothing is copied.
+
+    An origin is the row of the last candle that a model sees. The forecast is issued when that candle closes;
+    the input is the ``lookback`` rows up to and including the origin, the targets are the closes of the
+    ``horizon`` rows after it. All of them are contiguous hours.
+
+    Attributes:
+        features: Unscaled, ``[row, feature]``.
+        closes: Quote currency, ``[row]``.
+        timestamps: Open times, UTC, ``datetime64[ms]`` without a zone, ascending, ``[row]``.
+        origins: Row index of the last candle seen, ascending, ``[window]``.
+        lookback: Rows that a model sees.
+        horizon: Hours ahead, 1 to this.
+        columns: Names of the features, ``[feature]``.
+    """
+
+    features: NDArray[np.float32]
+    closes: NDArray[np.float64]
+    timestamps: NDArray[np.datetime64]
+    origins: Rows
+    lookback: int
+    horizon: int
+    columns: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def inputs(self, chosen: Chosen = slice(None)) -> NDArray[np.float32]:
+        """What the model sees, oldest row first, unscaled, ``[window, lookback, feature]``.
+
+        Where the chosen origins are contiguous rows this is a read-only view of ``features`` that takes no
+        memory. Otherwise (a shuffled batch, or a gap in between) the chosen windows, and only they, are copied.
+        """
+        origins = self.origins[chosen]
+        if len(origins) and _contiguous(origins):
+            first = origins[0] - self.lookback + 1
+            return self._every_input()[first : first + len(origins)]
+        return self.features[origins[:, None] + np.arange(1 - self.lookback, 1)]
+
+    def _every_input(self) -> NDArray[np.float32]:
+        view: NDArray[np.float32] = sliding_window_view(self.features, self.lookback, axis=0)
+        return view.transpose(0, 2, 1)
+
+    def targets(self) -> NDArray[np.float64]:
+        """Log returns that came true, ``log(close[t + h] / close[t])`` for h >= 1, ``[window, horizon]``."""
+        ahead = self.closes[self.origins[:, None] + np.arange(1, self.horizon + 1)]
+        targets: NDArray[np.float64] = np.log(ahead / self.last_closes()[:, None])
+        return targets
+
+    def last_closes(self) -> NDArray[np.float64]:
+        """Close of the last candle seen, in quote currency, ``[window]``."""
+        return self.closes[self.origins]
+
+    def at(self, origins: Rows) -> "Windows":
+        """Windows at other origins of the same rows; the arrays are shared."""
+        return replace(self, origins=origins)
+
+
+def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, horizon: int) -> Windows:
+    """A window at every valid origin of a feature frame.
+
+    Args:
+        features: One row a candle, indexed by open time (UTC), as ``compute_features`` returns it.
+        klines: Candles that contain those rows; earlier and later ones are left out.
+        lookback: Rows that a model sees, 1 or more.
+        horizon: Hours ahead, 1 or more.
+
+    Raises:
+        DataError: A feature row has no candle, or a close is not a positive number.
+        ParameterError: The lookback or the horizon is less than 1.
+    """
+    return Windows(
+        features=features.to_numpy(np.float32),
+        closes=_closes(features, klines),
+        timestamps=naive_utc(pd.DatetimeIndex(features.index)),
+        origins=find_origins(features, lookback, horizon),
+        lookback=lookback,
+        horizon=horizon,
+        columns=tuple(features.columns),
+    )
+
+
+def find_origins(features: pd.DataFrame, lookback: int, horizon: int) -> Rows:
+    """Rows of a feature frame at which a forecast can be made and judged, ascending, ``[window]``.
+
+    Row ``t`` is one if the rows ``t - lookback + 1`` to ``t + horizon`` are contiguous hours and the features of
+    those up to ``t`` are finite. So no window, warm-up or target crosses a gap.
+
+    Raises:
+        ParameterError: The lookback or the horizon is less than 1.
+    """
+    if lookback < 1 or horizon < 1:
+        raise ParameterError(f"lookback is {lookback} and horizon {horizon}; set both to 1 or more")
+    position = position_in_run(naive_utc(pd.DatetimeIndex(features.index)))
+    unseen = _rows_since_unfinished(features.to_numpy())
+    origins = np.arange(len(features) - horizon)
+    contiguous = position[horizon:] >= lookback - 1 + horizon
+    return origins[contiguous & (unseen[: len(origins)] >= lookback)]
+
+
+def input_rows(origins: Rows, lookback: int) -> Rows:
+    """Rows that the windows at these origins see as inputs, each once, ascending, ``[row]``."""
+    seen = np.zeros(origins.max(initial=-1) + 1, dtype=np.bool_)
+    seen[origins[:, None] - np.arange(lookback)] = True
+    return np.flatnonzero(seen)
+
+
+def _rows_since_unfinished(features: NDArray[np.float64]) -> Rows:
+    """How many rows up to and including each one are finite without a break, ``[row]``."""
+    rows = np.arange(len(features))
+    unfinished = np.where(np.isfinite(features).all(axis=1), -1, rows)
+    return rows - np.maximum.accumulate(unfinished)
+
+
+def _contiguous(origins: Rows) -> bool:
+    return bool((np.diff(origins) == 1).all())
+
+
+def _closes(features: pd.DataFrame, klines: pd.DataFrame) -> NDArray[np.float64]:
+    rows = pd.DatetimeIndex(klines["timestamp"]).get_indexer(pd.DatetimeIndex(features.index))
+    if (rows < 0).any():
+        missing = features.index[int(np.argmax(rows < 0))]
+        raise DataError(
+            f"no candle opens at {missing:%Y-%m-%d %H:%M} UTC, yet it has features;"
+            " run the preprocessing pipeline again"
+        )
+    closes = klines["close"].to_numpy(np.float64)[rows]
+    if not (np.isfinite(closes) & (closes > 0)).all():
+        raise DataError("a close is not a positive number; run the fetching pipeline again")
+    return closes
