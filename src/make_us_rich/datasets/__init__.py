@@ -1,0 +1,1 @@
+"""Kedro datasets: the exchange's klines, whole files, ONNX models, the champion pointer."""

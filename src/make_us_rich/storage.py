@@ -1,0 +1,129 @@
+"""The store, a folder or a bucket: what its failures mean, and whether it can be used."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from make_us_rich.domain.errors import MakeUsRichError, StorageError
+
+_ERRNOS: dict[int, str] = {
+    errno.ENOENT: "there is no such file; run the pair again, or correct the path",
+    errno.EACCES: "permission denied; give this user read and write access to it",
+    errno.EPERM: "permission denied; give this user read and write access to it",
+    errno.EROFS: "the disk is mounted read-only; mount it writable",
+    errno.ENOSPC: "the disk is full; free some space and run again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run again",
+    errno.EFBIG: "the file is larger than this user may write; raise the limit (ulimit -f)",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; move that file away",
+    errno.EEXIST: "a file is where a folder should be; move that file away",
+    errno.EISDIR: "a folder is where a file should be; move that folder away",
+    errno.EIO: "the disk failed to read or write; check it",
+    errno.EBUSY: "the store is busy; run again in a minute",
+}
+
+_WRONG_KEY = "the store refuses the access key or its secret; correct the credentials"
+_NO_ACCESS = "the store denies access with these credentials; grant them read and write on the bucket"
+_NO_BUCKET = "the bucket does not exist; create it (docs/storage.md) or correct its name"
+
+_S3_CODES: dict[str, str] = {
+    "InvalidAccessKeyId": _WRONG_KEY,
+    "SignatureDoesNotMatch": _WRONG_KEY,
+    "ExpiredToken": _WRONG_KEY,
+    "InvalidToken": _WRONG_KEY,
+    "AccessDenied": _NO_ACCESS,
+    "403": _NO_ACCESS,
+    "NoSuchBucket": _NO_BUCKET,
+    "InvalidBucketName": "no bucket can have this name; correct it",
+    "NoSuchKey": "there is no such object; run the pair again, or correct the path",
+    "404": "there is no such object or bucket; run the pair again, or correct the path",
+    "RequestTimeTooSkewed": "this machine's clock is wrong; set it",
+    "SlowDown": "the store is busy; run again in a minute",
+    "ServiceUnavailable": "the store is busy; run again in a minute",
+    "InternalError": "the store failed; look at its log and run again",
+    "QuotaExceeded": "the store is full; free some space and run again",
+    "XMinioStorageFull": "the store is full; free some space and run again",
+}
+
+_UNREACHABLE = "the store does not answer; start it or correct its address (endpoint)"
+_GONE = "the store stopped answering half-way; nothing was replaced, run again once it is back"
+_NO_KEY = "no access key for the store; set the credentials' key and secret"
+
+_CLIENT_ERRORS: dict[str, str] = {
+    "EndpointConnectionError": _UNREACHABLE,
+    "ConnectTimeoutError": _UNREACHABLE,
+    "ClientConnectorError": _UNREACHABLE,
+    "ConnectionRefusedError": _UNREACHABLE,
+    "ReadTimeoutError": _GONE,
+    "ConnectionClosedError": _GONE,
+    "ServerDisconnectedError": _GONE,
+    "ClientPayloadError": _GONE,
+    "ResponseStreamingError": _GONE,
+    "ClientOSError": _GONE,
+    "FSTimeoutError": _GONE,
+    "SSLError": "the store's certificate is not accepted; correct the endpoint (http or https)",
+    "NoCredentialsError": _NO_KEY,
+    "PartialCredentialsError": _NO_KEY,
+    "ParamValidationError": "the store's address has a wrong form; write s3://bucket/folder",
+}
+"""Exceptions of botocore, aiohttp and fsspec by class name, so that a local run need not import them."""
+
+
+def explain(exc: BaseException) -> str | None:
+    """Say in one line what went wrong and what to do, or None where it is no failure of the store.
+
+    One of our own errors anywhere in the chain of causes speaks for itself.
+    """
+    chain = list(_causes(exc))
+    own = next((link for link in chain if isinstance(link, MakeUsRichError)), None)
+    if own is not None:
+        return " ".join(str(own).split())
+    failed, line = _first_line(chain)
+    name = getattr(failed, "filename", None)
+    return f"{name}: {line}" if line and name else line
+
+
+def _first_line(chain: list[BaseException]) -> tuple[BaseException | None, str | None]:
+    return next(((link, line) for link in chain if (line := _line(link))), (None, None))
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = exc
+    while link is not None and id(link) not in seen:
+        yield link
+        seen.add(id(link))
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _line(exc: BaseException) -> str | None:
+    code = s3_code(exc) or (s3_code(exc.__cause__) if exc.__cause__ else None)
+    if code in _S3_CODES:
+        return _S3_CODES[code]
+    if type(exc).__name__ in _CLIENT_ERRORS:
+        return _CLIENT_ERRORS[type(exc).__name__]
+    return _ERRNOS.get(exc.errno or 0) if isinstance(exc, OSError) else None
+
+
+def s3_code(exc: BaseException) -> str | None:
+    """The S3 error code, such as ``NoSuchKey``, that a botocore ClientError carries."""
+    response = getattr(exc, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Raise the store's failures as a StorageError that names the path.
+
+    Raises:
+        StorageError: The store failed; the original error is its cause.
+    """
+    try:
+        yield
+    except MakeUsRichError:
+        raise
+    except Exception as exc:
+        _, line = _first_line(list(_causes(exc)))
+        if line is None:
+            raise
+        raise StorageError(f"{path}: {line}") from exc
