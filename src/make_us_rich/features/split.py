@@ -49,6 +49,11 @@ class Parts:
     validation: Windows
     test: Windows
 
+    @property
+    def train(self) -> Windows:
+        """Fit and validation windows together, for models that need no validation."""
+        return self.fit.at(np.concatenate([self.fit.origins, self.validation.origins]))
+
 
 def split_rows(
     timestamps: pd.DatetimeIndex, test_fraction: float, validation_fraction: float, horizon: int
@@ -83,7 +88,7 @@ def split_windows(windows: Windows, split: Split) -> Parts:
     """
     if windows.horizon > split.horizon:
         raise DataError(
-            f"the windows look {windows.horizon} hours ahead and the split keeps {split.horizon} between parts;"
+            f"the windows look {windows.horizon} hours ahead and the split keeps {split.horizon} apart;"
             " run the preprocessing pipeline again"
         )
     origins = split_origins(windows.timestamps, windows.origins, split)

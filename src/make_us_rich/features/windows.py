@@ -50,7 +50,7 @@ class Windows:
         """What the model sees, oldest row first, unscaled, ``[window, lookback, feature]``.
 
         Where the chosen origins are contiguous rows this is a read-only view of ``features`` that takes no
-        memory. Otherwise (a shuffled batch, or a gap in between) the chosen windows, and only they, are copied.
+        memory. Otherwise (a shuffled batch, a gap in between) the chosen windows, and only they, are copied.
         """
         origins = self.origins[chosen]
         if len(origins) and _contiguous(origins):
@@ -59,8 +59,10 @@ class Windows:
         return self.features[origins[:, None] + np.arange(1 - self.lookback, 1)]
 
     def _every_input(self) -> NDArray[np.float32]:
-        view: NDArray[np.float32] = sliding_window_view(self.features, self.lookback, axis=0)
-        return view.transpose(0, 2, 1)
+        view: NDArray[np.float32] = np.moveaxis(
+            sliding_window_view(self.features, self.lookback, axis=0), 2, 1
+        )
+        return view
 
     def targets(self) -> NDArray[np.float64]:
         """Log returns that came true, ``log(close[t + h] / close[t])`` for h >= 1, ``[window, horizon]``."""
@@ -91,7 +93,7 @@ def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, ho
         ParameterError: The lookback or the horizon is less than 1.
     """
     return Windows(
-        features=features.to_numpy(np.float32),
+        features=np.ascontiguousarray(features, dtype=np.float32),
         closes=_closes(features, klines),
         timestamps=naive_utc(pd.DatetimeIndex(features.index)),
         origins=find_origins(features, lookback, horizon),
@@ -104,8 +106,8 @@ def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, ho
 def find_origins(features: pd.DataFrame, lookback: int, horizon: int) -> Rows:
     """Rows of a feature frame at which a forecast can be made and judged, ascending, ``[window]``.
 
-    Row ``t`` is one if the rows ``t - lookback + 1`` to ``t + horizon`` are contiguous hours and the features of
-    those up to ``t`` are finite. So no window, warm-up or target crosses a gap.
+    Row ``t`` is one if the rows ``t - lookback + 1`` to ``t + horizon`` are contiguous hours and the features
+    of those up to ``t`` are finite. So no window, warm-up or target crosses a gap.
 
     Raises:
         ParameterError: The lookback or the horizon is less than 1.
