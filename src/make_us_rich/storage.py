@@ -1,8 +1,11 @@
 """The store, a folder or a bucket: what its failures mean, and whether it can be used."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from make_us_rich.domain.errors import MakeUsRichError, StorageError
 
@@ -74,13 +77,17 @@ def explain(exc: BaseException) -> str | None:
 
     One of our own errors anywhere in the chain of causes speaks for itself.
     """
-    chain = list(_causes(exc))
-    own = next((link for link in chain if isinstance(link, MakeUsRichError)), None)
+    own = own_error(exc)
     if own is not None:
         return " ".join(str(own).split())
-    failed, line = _first_line(chain)
+    failed, line = _first_line([*_causes(exc)])
     name = getattr(failed, "filename", None)
     return f"{name}: {line}" if line and name else line
+
+
+def own_error(exc: BaseException) -> MakeUsRichError | None:
+    """The outermost of our own errors in a chain of causes, such as the one inside Kedro's DatasetError."""
+    return next((link for link in _causes(exc) if isinstance(link, MakeUsRichError)), None)
 
 
 def _first_line(chain: list[BaseException]) -> tuple[BaseException | None, str | None]:
@@ -102,7 +109,14 @@ def _line(exc: BaseException) -> str | None:
         return _S3_CODES[code]
     if type(exc).__name__ in _CLIENT_ERRORS:
         return _CLIENT_ERRORS[type(exc).__name__]
+    if type(exc).__name__ == "InterpolationResolutionError":
+        return _configuration_line(exc)
     return _ERRNOS.get(exc.errno or 0) if isinstance(exc, OSError) else None
+
+
+def _configuration_line(exc: BaseException) -> str:
+    """OmegaConf keeps no cause of a resolver's error, only its text, between this phrase and the key."""
+    return str(exc).split("raised while resolving interpolation: ")[-1].splitlines()[0]
 
 
 def s3_code(exc: BaseException) -> str | None:
@@ -112,8 +126,12 @@ def s3_code(exc: BaseException) -> str | None:
 
 
 @contextmanager
-def naming(path: str) -> Iterator[None]:
+def naming(path: str, *, absent: bool = False) -> Iterator[None]:
     """Raise the store's failures as a StorageError that names the path.
+
+    Args:
+        path: What is read or written.
+        absent: Let the FileNotFoundError of a store that answers pass. A missing bucket is no such answer.
 
     Raises:
         StorageError: The store failed; the original error is its cause.
@@ -122,8 +140,50 @@ def naming(path: str) -> Iterator[None]:
         yield
     except MakeUsRichError:
         raise
+    except FileNotFoundError as exc:
+        if absent and (exc.__cause__ is None or s3_code(exc.__cause__) != "NoSuchBucket"):
+            raise
+        raise StorageError(f"{path}: {_first_line([*_causes(exc)])[1]}") from exc
     except Exception as exc:
         _, line = _first_line(list(_causes(exc)))
         if line is None:
             raise
         raise StorageError(f"{path}: {line}") from exc
+
+
+def check_storage(root: str, credentials: dict[str, Any] | None = None) -> None:
+    """Find out within seconds whether a store can be used; cheap enough for a readiness probe.
+
+    Args:
+        root: Folder, or address such as ``s3://bucket/folder``.
+        credentials: Arguments of the filesystem, as in credentials.yml.
+
+    Raises:
+        StorageError: It cannot; in one line that names the store and the remedy, and never a secret.
+    """
+    if root.startswith("s3://"):
+        _check_bucket(root, credentials or {})
+    else:
+        _check_folder(Path(root))
+
+
+def _check_folder(folder: Path) -> None:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir():
+        raise StorageError(f"{existing}: {_ERRNOS[errno.EEXIST]}")
+    if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        raise StorageError(f"{existing}: {_ERRNOS[errno.EACCES]}")
+
+
+def _check_bucket(root: str, credentials: dict[str, Any]) -> None:
+    import s3fs  # Heavy, and a local run has no bucket.
+
+    bucket = root.removeprefix("s3://").split("/")[0]
+    endpoint = (credentials.get("client_kwargs") or {}).get("endpoint_url") or "AWS"
+    limits = {"connect_timeout": 1, "read_timeout": 2, "retries": {"max_attempts": 0}}
+    config = {**(credentials.get("config_kwargs") or {}), **limits}
+    with naming(f"{root} at {endpoint}"):
+        fs = s3fs.S3FileSystem(**{**credentials, "config_kwargs": config}, skip_instance_cache=True)
+        fs.retries = 1
+        # A listing answers with an error code; a HEAD of the bucket has no body to carry one.
+        fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)

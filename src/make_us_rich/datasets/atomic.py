@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import threading
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,8 +19,8 @@ from kedro_datasets.json import json_dataset
 from kedro_datasets.pandas import parquet_dataset
 from kedro_datasets.pickle import pickle_dataset
 
-from make_us_rich.domain.errors import StorageError
-from make_us_rich.storage import naming, s3_code
+from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.storage import naming
 
 _DAMAGED = (ValueError, OSError, EOFError, pickle.UnpicklingError, IndexError, KeyError)
 
@@ -44,14 +45,20 @@ def read_whole(fs: AbstractFileSystem, path: str) -> bytes:
         FileNotFoundError: The store answers, and has no such file.
         StorageError: The store does not answer, denies access, or its bucket is missing.
     """
-    with naming(path):
-        try:
-            return _bytes(fs, path)
-        except FileNotFoundError as exc:
-            if exc.__cause__ is not None and s3_code(exc.__cause__) == "NoSuchBucket":
-                raise
-            absent = exc
-    raise absent
+    with naming(path, absent=True):
+        return _bytes(fs, path)
+
+
+def list_folder(fs: AbstractFileSystem, path: str) -> list[str]:
+    """Names in a folder, freshly asked for; none where there is no such folder.
+
+    Raises:
+        StorageError: The store does not answer, denies access, or its bucket is missing.
+    """
+    with suppress(FileNotFoundError), naming(path, absent=True):
+        fs.invalidate_cache(path)
+        return [PurePosixPath(name).name for name in fs.ls(path, detail=False)]
+    return []
 
 
 def _bytes(fs: AbstractFileSystem, path: str) -> bytes:
@@ -130,14 +137,15 @@ class WholeFile:
         """Read the file.
 
         Raises:
-            StorageError: It is damaged, or the store failed.
+            ArtifactError: It is damaged.
+            StorageError: The store failed.
         """
         path = self._path(self._get_load_path())  # type: ignore[attr-defined]
         content = read_whole(self._fs, path)
         try:
             return self.decode(content)
         except _DAMAGED as exc:
-            raise StorageError(f"{path}: the file is damaged ({exc}); {self.REMEDY}") from exc
+            raise ArtifactError(f"{path}: the file is damaged ({exc}); {self.REMEDY}") from exc
 
     def save(self, data: Any) -> None:
         """Replace the file, after all of the data could be encoded.

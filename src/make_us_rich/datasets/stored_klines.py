@@ -30,7 +30,8 @@ class StoredKlinesDataset(ParquetDataset):
         """The klines, oldest first.
 
         Raises:
-            StorageError: The file is damaged, or the store failed.
+            ArtifactError: The file is damaged.
+            StorageError: The store failed.
         """
         try:
             return super().load.__wrapped__(self)  # type: ignore[attr-defined, no-any-return]
