@@ -30,13 +30,11 @@ class DataRange(BaseModel):
     rows: int
 
 
-class Manifest(BaseModel):
-    """Written after the artifacts of one run, under the same version.
+class Candidate(BaseModel):
+    """A converted model that has not been published yet.
 
     Attributes:
-        contract: Version of the ONNX contract.
         pair: Name such as ``btc_usdt``.
-        version: Shared by scaler, ONNX and manifest of one run.
         architecture: Name in the registry.
         feature_set: Name of the feature set, computed by the same function for training and serving.
         columns: The features in the order of the ONNX input's last axis.
@@ -45,17 +43,15 @@ class Manifest(BaseModel):
         levels: Quantile levels, ascending.
         data: Candles the model was made from.
         metrics: Scores on the test part, the baseline's beside them.
-        verdict: Whether it may be served.
-        checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, ``scaler``.
-        packages: Versions of the packages that made it.
-        git_revision: Commit of the code, or ``unknown``.
+        parity: Largest difference between the ONNX graph and the fitted model: ``price`` in quote currency,
+            ``output`` in log return.
+        scaler: Fingerprint of the scaler that the graph holds, see ``scaler_fingerprint``.
+        checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, and ``scaler`` once it is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    contract: int = CONTRACT
     pair: str
-    version: str
     architecture: str
     feature_set: str
     columns: tuple[str, ...]
@@ -64,8 +60,25 @@ class Manifest(BaseModel):
     levels: tuple[float, ...]
     data: DataRange
     metrics: dict[str, float]
-    verdict: Verdict
+    parity: dict[str, float]
+    scaler: str
     checksums: dict[str, str]
+
+
+class Manifest(Candidate):
+    """What is written after the artifacts of one run, under the same version.
+
+    Attributes:
+        contract: Version of the ONNX contract.
+        version: Shared by scaler, ONNX and manifest of one run.
+        verdict: Whether it may be served.
+        packages: Versions of the packages that made it.
+        git_revision: Commit of the code, or ``unknown``.
+    """
+
+    contract: int = CONTRACT
+    version: str
+    verdict: Verdict
     packages: dict[str, str]
     git_revision: str
 

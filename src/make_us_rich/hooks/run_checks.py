@@ -1,0 +1,82 @@
+"""Before any node runs: parameters, store, locks; and what the nodes may know of their run."""
+
+import atexit
+import subprocess
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+
+from make_us_rich import pairs
+from make_us_rich.domain.pair import Pair
+from make_us_rich.domain.run import RunContext
+from make_us_rich.locks import pair_lock
+from make_us_rich.project_parameters import check_parameters
+from make_us_rich.storage import check_storage
+
+
+class RunChecksHooks:
+    """Refuses a run that cannot end well, and holds its pairs while it lasts."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._project = Path()
+        self._root = ""
+        self._credentials: dict[str, Any] = {}
+        atexit.register(self._held.close)
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the parameters and tell the pipeline registry the pairs."""
+        parameters = check_parameters(context.config_loader["parameters"])
+        pairs.configure(parameters.pairs)
+        self._project = Path(context.project_path)
+        root = str(context.config_loader["globals"]["root"])
+        self._root = root if "://" in root else str(self._project / root)
+
+    @hook_impl
+    def after_catalog_created(
+        self, catalog: DataCatalog, conf_creds: dict[str, Any], save_version: str | None
+    ) -> None:
+        """Give each pair's nodes their run."""
+        self._credentials = conf_creds.get("storage", {})
+        started, revision = datetime.now(UTC), git_revision(self._project)
+        for pair in pairs.configured():
+            catalog[f"{pair.name}.run"] = RunContext(pair, save_version or "", started, revision)
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Ask the store, then hold every pair of the run; first of all hooks, so that nothing has begun yet."""
+        check_storage(self._root, self._credentials)
+        for pair in pairs_of(pipeline):
+            self._held.enter_context(pair_lock(self._root, pair.name, self._credentials))
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Let the pairs go."""
+        self._held.close()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Let the pairs go."""
+        self._held.close()
+
+
+def pairs_of(pipeline: Pipeline) -> list[Pair]:
+    """The pairs whose nodes a pipeline runs, in order."""
+    names = {node.namespace.split(".")[0] for node in pipeline.nodes if node.namespace}
+    return sorted(Pair.parse(name) for name in names)
+
+
+def git_revision(project: Path) -> str:
+    """The commit of a checkout, or ``unknown`` where there is none, as in an image."""
+    answer = subprocess.run(  # noqa: S603 (a fixed command)
+        ["git", "-C", str(project), "rev-parse", "HEAD"],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )
+    return answer.stdout.strip() if answer.returncode == 0 else "unknown"

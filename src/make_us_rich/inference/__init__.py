@@ -1,0 +1,1 @@
+"""From candles to a forecast, with a published model: what converting checks and serving runs."""

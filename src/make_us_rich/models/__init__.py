@@ -1,0 +1,1 @@
+"""Architectures: one file each, one interface, one registry of names."""

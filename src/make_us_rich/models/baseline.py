@@ -1,0 +1,149 @@
+"""The baseline: the last close, EWMA volatility, and empirical quantiles of standardised returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+from make_us_rich.evaluation.scores import pinball
+from make_us_rich.models.interface import Architecture, FitSettings, Scaler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from make_us_rich.features.split import Parts
+    from make_us_rich.features.windows import Windows
+
+FLOOR = 1e-6
+"""Smallest hourly volatility (log return): a market that stood still for the whole lookback has no other scale."""
+
+
+class Baseline(Architecture):
+    """Persistence with EWMA volatility, the reference that everything else is held against.
+
+    The volatility is RiskMetrics' exponentially weighted moving average (J.P. Morgan, 1996) of squared hourly log
+    returns, cut off at the lookback; the decay is the one with the lowest pinball loss on the training windows.
+    The median is held at the last close.
+
+    Attributes:
+        decays: Candidates for the decay, each in (0, 1).
+    """
+
+    feature_set: Literal["returns"] = "returns"
+    decays: tuple[float, ...] = Field(min_length=1)
+
+    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
+        """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
+        windows = parts.train
+        targets = windows.targets()
+        fits = [self._standardise(windows, targets, decay, settings.levels) for decay in self.decays]
+        losses = [fit.loss for fit in fits]
+        best = fits[int(np.argmin(losses))]
+        return FittedBaseline(
+            weights=best.weights.astype(np.float32),
+            column=windows.columns.index("log_return"),
+            table=best.table.astype(np.float32),
+            history=_history(losses),
+        )
+
+    def _standardise(
+        self, windows: Windows, targets: NDArray[np.float64], decay: float, levels: tuple[float, ...]
+    ) -> _DecayFit:
+        weights = ewma_weights(decay, self.lookback)
+        sigma = volatility(windows, weights)[:, None]
+        table = np.quantile(targets / sigma, levels, axis=0).T
+        table = hold_median(table, levels)
+        loss = pinball(targets, sigma[:, :, None] * table, levels).mean()
+        return _DecayFit(weights, table, float(loss))
+
+
+@dataclass(frozen=True)
+class _DecayFit:
+    weights: NDArray[np.float64]
+    table: NDArray[np.float64]
+    loss: float
+
+
+def ewma_weights(decay: float, lookback: int) -> NDArray[np.float64]:
+    """Weights ``decay**k`` of the squared return ``k`` hours ago, oldest first, adding up to one; ``[lookback]``."""
+    weights = decay ** np.arange(lookback - 1, -1, -1.0)
+    return weights / weights.sum()
+
+
+def volatility(windows: Windows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Root of the weighted mean of squared log returns at each origin, log return an hour, at least ``FLOOR``.
+
+    Computed once over all rows, as a convolution: the windows overlap. ``[window]``.
+    """
+    returns = windows.features[:, windows.columns.index("log_return")].astype(np.float64)
+    variance = np.convolve(np.nan_to_num(returns) ** 2, weights[::-1])[windows.origins]
+    return np.maximum(np.sqrt(variance), FLOOR)
+
+
+def hold_median(table: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
+    """Quantiles by horizon with the median at zero and the others on their own side of it; ``[horizon, level]``."""
+    sides = np.sign(np.asarray(levels) - 0.5)
+    return np.where(sides == 0, 0.0, sides * np.maximum(sides * table, 0.0))
+
+
+def _history(losses: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"step": np.arange(len(losses)), "train_loss": losses, "validation_loss": np.full(len(losses), np.nan)}
+    )
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """Weights of the squared returns and a table of standardised quantiles.
+
+    Attributes:
+        weights: ``[lookback]``, oldest first.
+        column: Index of ``log_return`` among the features.
+        table: Quantiles of the standardised returns, ``[horizon, level]``.
+        history: One row a decay tried.
+    """
+
+    weights: NDArray[np.float32]
+    column: int
+    table: NDArray[np.float32]
+    history: pd.DataFrame
+
+    def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Volatility times table; see ``FittedModel``."""
+        variance = inputs[:, :, self.column] ** 2 @ self.weights
+        sigma = np.maximum(np.sqrt(variance), np.float32(FLOOR))
+        return sigma[:, None, None] * self.table
+
+    def to_onnx(self) -> bytes:
+        """The same four operations as a graph, written by hand: no training framework is needed."""
+        from onnx import TensorProto, helper, numpy_helper
+
+        constants = {
+            "column": np.array(self.column),
+            "weights": self.weights[:, None],
+            "floor": np.array([FLOOR], dtype=np.float32),
+            "table": self.table[None],
+            "last_axis": np.array([2]),
+        }
+        nodes = [
+            helper.make_node("Gather", [INPUT, "column"], ["returns"], axis=2),
+            helper.make_node("Mul", ["returns", "returns"], ["squares"]),
+            helper.make_node("MatMul", ["squares", "weights"], ["variance"]),
+            helper.make_node("Sqrt", ["variance"], ["volatility"]),
+            helper.make_node("Max", ["volatility", "floor"], ["floored"]),
+            helper.make_node("Unsqueeze", ["floored", "last_axis"], ["scale"]),
+            helper.make_node("Mul", ["scale", "table"], [OUTPUT]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "baseline",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", len(self.weights), "feature"])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *self.table.shape])],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+        return bytes(model.SerializeToString())

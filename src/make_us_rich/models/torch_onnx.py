@@ -1,0 +1,31 @@
+"""From torch to ONNX, for every network."""
+
+import torch
+from torch import nn
+
+from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+
+
+def to_onnx(forecaster: nn.Module, lookback: int, features: int) -> bytes:
+    """Export a forecaster with a dynamic batch and its weights inside.
+
+    Args:
+        forecaster: ``[batch, lookback, feature]`` to ``[batch, horizon, level]``.
+        lookback: Hours.
+        features: Number of features.
+    """
+    # An example batch of one would freeze the batch at one without a word.
+    example = torch.ones(2, lookback, features)
+    program = torch.onnx.export(
+        forecaster.eval().cpu(),
+        (example,),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None
+    return bytes(program.model_proto.SerializeToString())

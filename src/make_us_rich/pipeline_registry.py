@@ -1,0 +1,45 @@
+"""The flow, once, for every pair as a namespace."""
+
+from kedro.pipeline import Pipeline
+
+from make_us_rich import pairs
+from make_us_rich.domain.pair import Pair
+from make_us_rich.pipelines.converting.pipeline import create_pipeline as converting
+from make_us_rich.pipelines.evaluating.pipeline import create_pipeline as evaluating
+from make_us_rich.pipelines.exporting.pipeline import create_pipeline as exporting
+from make_us_rich.pipelines.fetching.pipeline import create_pipeline as fetching
+from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline as preprocessing
+from make_us_rich.pipelines.training.pipeline import create_pipeline as training
+
+STAGES = {
+    "fetching": fetching,
+    "preprocessing": preprocessing,
+    "training": training,
+    "evaluating": evaluating,
+    "converting": converting,
+    "exporting": exporting,
+}
+
+
+def create_flow() -> Pipeline:
+    """All stages in a row; each is a namespace of nodes, and they meet in the datasets of the pair."""
+    return sum(
+        (
+            Pipeline(stage(), namespace=name, prefix_datasets_with_namespace=False)
+            for name, stage in STAGES.items()
+        ),
+        Pipeline([]),
+    )
+
+
+def for_pair(flow: Pipeline, pair: Pair) -> Pipeline:
+    """The flow with every dataset of the pair's own; parameters are shared by all pairs."""
+    parameters = {name for name in flow.inputs() if name.startswith("params:")}
+    return Pipeline(flow, namespace=pair.name, parameters=parameters)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """One pipeline a pair, and all of them as ``__default__``."""
+    flow = create_flow()
+    pipelines = {pair.name: for_pair(flow, pair) for pair in pairs.configured()}
+    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}

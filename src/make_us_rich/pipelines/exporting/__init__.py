@@ -1,0 +1,1 @@
+"""Exporting: scaler, ONNX and manifest under one version, the champion pointer last, old versions away."""

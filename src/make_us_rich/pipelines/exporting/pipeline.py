@@ -1,0 +1,40 @@
+"""The exporting pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from make_us_rich.pipelines.exporting.nodes import (
+    choose_kept,
+    judge,
+    promote,
+    publish_artifacts,
+    write_manifest,
+)
+
+
+def create_pipeline() -> Pipeline:
+    """The candidate to a published version; each node waits for what the one before it has stored."""
+    return Pipeline(
+        [
+            Node(
+                publish_artifacts,
+                ["candidate", "candidate_onnx", "scalers"],
+                ["scaler", "onnx_model", "checksums"],
+                name="publish_artifacts",
+            ),
+            Node(judge, ["candidate", "data_report"], "verdict", name="judge"),
+            Node(
+                write_manifest,
+                ["candidate", "verdict", "checksums", "onnx_model", "run"],
+                "manifest",
+                name="write_manifest",
+            ),
+            Node(promote, ["manifest", "stored_champion", "run"], "champion", name="promote"),
+            Node(
+                choose_kept,
+                ["stored_versions", "champion", "params:exporting", "run"],
+                "kept_versions",
+                name="choose_kept",
+            ),
+        ],
+        tags=["exporting"],
+    )

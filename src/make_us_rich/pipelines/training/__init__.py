@@ -1,0 +1,1 @@
+"""Training: features, split and scaler in; fitted challengers and their curves out."""

@@ -1,0 +1,83 @@
+"""Nodes of the training pipeline."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.run import RunContext
+from make_us_rich.features.split import Split, split_windows
+from make_us_rich.features.windows import make_windows
+from make_us_rich.models.challengers import Challenger, Challengers
+from make_us_rich.models.interface import FitSettings, Scaler
+from make_us_rich.models.registry import TrainingParameters
+
+log = logging.getLogger(__name__)
+
+Features = dict[str, Callable[[], pd.DataFrame]]
+
+
+def fit_challengers(
+    features: Features,
+    klines: pd.DataFrame,
+    split: dict[str, Any],
+    scalers: dict[str, Scaler],
+    training: TrainingParameters,
+    run: RunContext,
+) -> Challengers:
+    """Fit every architecture that has a scaler: those asked for, and the baseline to hold them against.
+
+    Args:
+        features: Feature set to a function that loads its frame, one row a candle.
+        klines: Clean candles that contain those rows.
+        split: Where the rows are cut.
+        scalers: By architecture, fitted on the rows that its fit windows see.
+        training: Hyperparameters.
+        run: For the log.
+
+    Returns:
+        By architecture.
+    """
+    settings = FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator)
+    challengers = {}
+    for name, scaler in scalers.items():
+        log.info("%s: fitting %s", run.pair, name)
+        architecture = training.architecture(name)
+        windows = make_windows(features[architecture.feature_set](), klines, architecture.lookback, HORIZON)
+        parts = split_windows(windows, Split.model_validate(split))
+        challengers[name] = Challenger(architecture, architecture.fit(parts, scaler, settings))
+    return challengers
+
+
+def tell_history(challengers: Challengers) -> pd.DataFrame:
+    """Every step's losses: ``architecture``, ``step``, ``train_loss``, ``validation_loss``."""
+    frames = {name: challenger.fitted.history for name, challenger in challengers.items()}
+    return pd.concat(frames, names=["architecture"]).reset_index("architecture").reset_index(drop=True)
+
+
+def trace_losses(history: pd.DataFrame) -> dict[str, list[dict[str, float]]]:
+    """The losses as metric histories, for the run's record: ``<architecture>.<loss>`` to steps and values."""
+    long = history.melt(["architecture", "step"], var_name="loss").dropna()
+    return {
+        f"{architecture}.{loss}": rows[["step", "value"]].to_dict("records")
+        for (architecture, loss), rows in long.groupby(["architecture", "loss"])
+    }
+
+
+def draw_training_curve(history: pd.DataFrame) -> dict[str, Any]:
+    """The losses by step, as a Plotly figure."""
+    long = history.melt(["architecture", "step"], var_name="loss").dropna()
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": f"{architecture}: {loss.replace('_', ' ')}",
+            "x": rows["step"].tolist(),
+            "y": rows["value"].tolist(),
+        }
+        for (architecture, loss), rows in long.groupby(["architecture", "loss"])
+    ]
+    axes = {"xaxis": {"title": {"text": "step (epoch of a network, decay of the baseline)"}}, "yaxis": {"title": {"text": "loss"}}}
+    return {"data": traces, "layout": {"title": {"text": "Training curves"}, **axes}}
