@@ -36,3 +36,25 @@ def cli() -> None:
 run = copy(kedro_run)
 run.callback = in_one_line(kedro_run.callback)
 cli.add_command(run)
+
+
+@cli.command()
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def champions(env: str | None) -> None:
+    """Show what is published for every pair, its error beside the baseline's."""
+    from make_us_rich.champions import tabulate
+
+    click.echo(tabulate(env))
+
+
+@cli.command()
+@click.argument("pair")
+@click.option("--to", "version", default=None, help="The version to serve; the previous champion unless given.")
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def rollback(pair: str, version: str | None, env: str | None) -> None:
+    """Serve an earlier version of PAIR again, such as btc_usdt."""
+    from make_us_rich.champions import roll_back
+
+    click.echo(roll_back(pair, version, env))

@@ -1,0 +1,58 @@
+# Everything is set up by the target that needs it: `make demo` and `make test` work in a fresh clone.
+PYTHON ?= python3.11
+BIN := .venv/bin
+SETUP := .venv/.ready
+
+export KEDRO_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test system-packages lint types contracts docs bench mlflow viz clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(SETUP) ## A .venv with everything, byte-compiled
+
+$(SETUP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or name another with PYTHON="; exit 1; }
+	@echo "Setting up .venv: about 2.5 GB, a few minutes the first time"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --compile --constraint constraints.txt --editable ".[training,serving,interface,dev]"
+	@touch $@
+
+demo: $(SETUP) ## Train, check and publish on the replay exchange, then show what came out
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ./demo.sh
+
+test: $(SETUP) system-packages ## All tests, on real parts
+	$(BIN)/pytest
+
+system-packages: ## Chromium for the tests that look at pages; as root through apt
+	@./tests/system-packages.sh
+
+lint: $(SETUP) ## Style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(SETUP) ## mypy --strict
+	$(BIN)/mypy
+
+contracts: $(SETUP) ## Who may import whom
+	$(BIN)/lint-imports --no-cache
+
+docs: $(SETUP) ## The documentation site, strictly, into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(SETUP) ## Every benchmark; the last line of each is one JSON object
+	$(BIN)/python benchmarks/preprocessing.py
+	$(BIN)/python benchmarks/spine.py
+
+mlflow: $(SETUP) ## The runs, in a browser
+	$(BIN)/kedro mlflow ui
+
+viz: $(SETUP) ## The flow, in a browser
+	$(BIN)/kedro viz run
+
+clean: ## Remove what was built; data/ stays
+	rm -rf .venv build dist site src/*.egg-info .mypy_cache .ruff_cache .hypothesis

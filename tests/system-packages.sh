@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Installs the system packages that the tests drive, where they are missing and this user may.
+set -euo pipefail
+
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "Missing: ${missing[*]}. The tests that look at pages are skipped; install with: sudo apt-get install ${missing[*]}"
+fi
