@@ -1,0 +1,26 @@
+"""The flow of fetching."""
+
+from kedro.pipeline import Node, Pipeline
+
+from make_us_rich.pipelines.fetching.nodes import check_klines, fetch_missing
+
+
+def create_pipeline() -> Pipeline:
+    """From the exchange to clean candles and a data report."""
+    return Pipeline(
+        [
+            Node(
+                fetch_missing,
+                inputs=["exchange_klines", "stored_klines", "params:history_days"],
+                outputs=["raw_klines", "fetched_at"],
+                name="fetch_missing",
+            ),
+            Node(
+                check_klines,
+                inputs=["raw_klines", "fetched_at", "run", "params:fetching"],
+                outputs=["klines", "data_report"],
+                name="check_klines",
+            ),
+        ],
+        tags=["fetching"],
+    )
