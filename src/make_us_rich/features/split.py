@@ -34,7 +34,13 @@ class Split(BaseModel):
 
 @dataclass(frozen=True)
 class Origins:
-    """Forecast origins of each part, ascending, ``[window]``; those that the embargo takes are in none."""
+    """Forecast origins of each part, ascending, ``[window]``; those that the embargo takes are in none.
+
+    Attributes:
+        fit: What weights are fitted on.
+        validation: What stops and calibrates the fit.
+        test: What the result is judged on.
+    """
 
     fit: Rows
     validation: Rows
@@ -43,16 +49,11 @@ class Origins:
 
 @dataclass(frozen=True)
 class Parts:
-    """Windows of each part, over the same arrays."""
+    """Windows of each part, over the same arrays; see `Origins`."""
 
     fit: Windows
     validation: Windows
     test: Windows
-
-    @property
-    def train(self) -> Windows:
-        """Fit and validation windows together, for models that need no validation."""
-        return self.fit.at(np.concatenate([self.fit.origins, self.validation.origins]))
 
 
 def split_rows(
@@ -81,7 +82,7 @@ def split_rows(
 
 
 def split_windows(windows: Windows, split: Split) -> Parts:
-    """Fit, validation and test windows over the same arrays; see `split_origins`.
+    """Windows of each part over the same arrays; see `split_origins`.
 
     Raises:
         DataError: The split was made for other rows, or its embargo is shorter than the windows' horizon.
@@ -91,8 +92,8 @@ def split_windows(windows: Windows, split: Split) -> Parts:
             f"the windows look {windows.horizon} hours ahead and the split keeps {split.horizon} apart;"
             " run the preprocessing pipeline again"
         )
-    origins = split_origins(windows.timestamps, windows.origins, split)
-    return Parts(windows.at(origins.fit), windows.at(origins.validation), windows.at(origins.test))
+    parts = split_origins(windows.timestamps, windows.origins, split)
+    return Parts(windows.at(parts.fit), windows.at(parts.validation), windows.at(parts.test))
 
 
 def split_origins(timestamps: NDArray[np.datetime64], origins: Rows, split: Split) -> Origins:
@@ -120,11 +121,10 @@ def split_origins(timestamps: NDArray[np.datetime64], origins: Rows, split: Spli
             " run the preprocessing pipeline again"
         )
     opens = timestamps[origins]
-    training = origins[opens + split.horizon * _HOUR < _test_start(split)]
+    train = origins[opens + split.horizon * _HOUR < _test_start(split)]
     test = origins[opens + _HOUR >= _test_start(split)]
-    cut = len(training) - count_validation(len(training), split.validation_fraction)
-    validation = training[cut:]
-    fit = training[:cut]
+    cut = len(train) - count_validation(len(train), split.validation_fraction)
+    fit, validation = train[:cut], train[cut:]
     if len(validation):
         fit = fit[timestamps[fit] + split.horizon * _HOUR <= timestamps[validation[0]]]
     return Origins(fit, validation, test)

@@ -56,7 +56,8 @@ class Windows:
         if len(origins) and _contiguous(origins):
             first = origins[0] - self.lookback + 1
             return self._every_input()[first : first + len(origins)]
-        return self.features[origins[:, None] + np.arange(1 - self.lookback, 1)]
+        gathered: NDArray[np.float32] = self.features[origins[:, None] + np.arange(1 - self.lookback, 1)]
+        return gathered
 
     def _every_input(self) -> NDArray[np.float32]:
         view: NDArray[np.float32] = np.moveaxis(

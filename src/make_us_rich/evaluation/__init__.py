@@ -1,0 +1,1 @@
+"""How good a forecast is: scores, and what is built on them. Pure functions on arrays."""
