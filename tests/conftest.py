@@ -71,7 +71,9 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = S3Server(f"http://127.0.0.1:{ports[0]}", secrets.token_hex(10).upper(), secrets.token_hex(20))
     folder = tmp_path_factory.mktemp("s3")
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(_command(weed, folder, ports), env=_environment(server), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            _command(weed, folder, ports), env=_environment(server), stdout=log, stderr=log
+        )
     try:
         _wait(server, process, folder / "log")
         yield server
@@ -117,3 +119,15 @@ def _wait(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None
 def bucket(s3_server: S3Server) -> str:
     """A new bucket."""
     return s3_server.make_bucket()
+
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of real candles that lies beside the repository; never committed."""
+    folder = REPO.parent / "shared" / "data" / "klines"
+    if not folder.is_dir():
+        pytest.skip("the shared market data are not beside this checkout")
+    return folder
