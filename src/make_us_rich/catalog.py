@@ -1,6 +1,5 @@
 """The one door to artifacts for whoever serves them: a catalog without a Kedro session, and its champions."""
 
-import hashlib
 import os
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from make_us_rich.config import CONFIG_LOADER_ARGS, find_project, in_project
 from make_us_rich.domain.champion import ChampionPointer
+from make_us_rich.domain.checksums import verify
 from make_us_rich.domain.errors import ArtifactError, ParameterError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.storage import explain, own_error
@@ -87,9 +87,18 @@ def load_champion(catalog: DataCatalog, pair: str, as_of: datetime | None = None
         ArtifactError: None is published, or one of its artifacts is missing or damaged.
         StorageError: The store failed.
     """
+    return load_version(catalog, pair, _published(load_pointer(catalog, pair), as_of))
+
+
+def load_version(catalog: DataCatalog, pair: str, version: str) -> "Champion":
+    """One version of a pair's models, whether it is served or not, freshly asked for and checked.
+
+    Raises:
+        ArtifactError: One of its artifacts is missing or damaged.
+        StorageError: The store failed.
+    """
     from make_us_rich.inference.champion import Champion
 
-    version = _published(load_pointer(catalog, pair), as_of)
     manifest = Manifest.read(_load(catalog, f"{pair}.manifest", version), f"{pair} {version}")
     onnx_model: bytes = _load(catalog, f"{pair}.onnx_model", version)
     _check(manifest, onnx_model, (pair, version))
@@ -142,8 +151,4 @@ def _check(manifest: Manifest, onnx_model: bytes, expected: tuple[str, str]) -> 
             f"{name}: the manifest is that of {manifest.pair} {manifest.version};"
             " roll back to another version, or run the pair again"
         )
-    if hashlib.sha256(onnx_model).hexdigest() != manifest.checksums.get("onnx_model"):
-        raise ArtifactError(
-            f"{name}: the ONNX model is not the one that its manifest describes (SHA-256 differs);"
-            " roll back to another version, or run the pair again"
-        )
+    verify(onnx_model, manifest.checksums.get("onnx_model", ""), f"{name}: the ONNX model")

@@ -142,7 +142,7 @@ def naming(path: str, *, absent: bool = False) -> Iterator[None]:
         raise
     except FileNotFoundError as exc:
         if absent and (exc.__cause__ is None or s3_code(exc.__cause__) != "NoSuchBucket"):
-            raise
+            raise FileNotFoundError(errno.ENOENT, "no such file", path) from exc
         raise StorageError(f"{path}: {_first_line([*_causes(exc)])[1]}") from exc
     except Exception as exc:
         _, line = _first_line(list(_causes(exc)))

@@ -49,16 +49,27 @@ def read_whole(fs: AbstractFileSystem, path: str) -> bytes:
         return _bytes(fs, path)
 
 
-def list_folder(fs: AbstractFileSystem, path: str) -> list[str]:
-    """Names in a folder, freshly asked for; none where there is no such folder.
+def list_files(fs: AbstractFileSystem, path: str) -> list[PurePosixPath]:
+    """Files anywhere below a folder, relative to it, freshly asked for; none where there is no such folder.
 
     Raises:
         StorageError: The store does not answer, denies access, or its bucket is missing.
     """
     with suppress(FileNotFoundError), naming(path, absent=True):
         fs.invalidate_cache(path)
-        return [PurePosixPath(name).name for name in fs.ls(path, detail=False)]
+        # Not by their folders: some S3 servers list a folder for a while after its last object is gone.
+        return [PurePosixPath(name).relative_to(path) for name in _walk(fs, path)]
     return []
+
+
+def _walk(fs: AbstractFileSystem, path: str) -> list[str]:
+    if not isinstance(fs, LocalFileSystem):
+        return [str(name) for name in fs.find(path)]
+    return [f"{folder}/{name}" for folder, _, names in os.walk(path, onerror=_fail) for name in names]
+
+
+def _fail(exc: OSError) -> None:
+    raise exc
 
 
 def _bytes(fs: AbstractFileSystem, path: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import fsspec
 from kedro.io.core import AbstractDataset, DatasetError, get_protocol_and_path
 
-from make_us_rich.datasets.atomic import list_folder
+from make_us_rich.datasets.atomic import list_files
 from make_us_rich.storage import naming
 
 PUBLISHED = ("manifest.json", "model.onnx", "scaler.pkl")
@@ -64,7 +64,7 @@ class VersionsDataset(AbstractDataset[Collection[str], tuple[str, ...]]):
         Raises:
             StorageError: The store failed.
         """
-        return tuple(sorted(self._versions(self._artifacts[0])))
+        return tuple(sorted(self._versions()[self._artifacts[0]]))
 
     def save(self, data: Collection[str]) -> None:
         """Delete every version that is not among these, half-written ones too. Repeating it does no harm.
@@ -78,20 +78,22 @@ class VersionsDataset(AbstractDataset[Collection[str], tuple[str, ...]]):
         for folder in self._dropped(frozenset(data)):
             with naming(folder), suppress(FileNotFoundError):
                 self._fs.rm(folder, recursive=True)
-        self._fs.invalidate_cache()
 
     def _dropped(self, kept: frozenset[str]) -> Iterator[str]:
-        found = {artifact: self._versions(artifact) for artifact in self._artifacts}
-        for version in sorted(frozenset().union(*found.values()) - kept):
-            yield from (
-                self._folder(artifact, version) for artifact in self._artifacts if version in found[artifact]
+        stored = self._versions()
+        for version in sorted(frozenset().union(*stored.values()) - kept):
+            for artifact in self._artifacts:
+                if version in stored[artifact]:
+                    yield (self._path / artifact / version).as_posix()
+
+    def _versions(self) -> dict[str, frozenset[str]]:
+        files = [file.parts for file in list_files(self._fs, self._path.as_posix())]
+        return {
+            artifact: frozenset(
+                parts[1] for parts in files if len(parts) == 3 and parts[::2] == (artifact, artifact)
             )
-
-    def _versions(self, artifact: str) -> frozenset[str]:
-        return frozenset(list_folder(self._fs, (self._path / artifact).as_posix()))
-
-    def _folder(self, artifact: str, version: str) -> str:
-        return (self._path / artifact / version).as_posix()
+            for artifact in self._artifacts
+        }
 
     def _exists(self) -> bool:
         return bool(self.load())
