@@ -1,0 +1,1 @@
+"""Preprocessing: clean candles to features, where they are cut, and the scalers."""
