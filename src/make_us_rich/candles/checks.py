@@ -64,11 +64,11 @@ def _sift(klines: pd.DataFrame, now: datetime, frozen_hours: int) -> _Sifted:
 
 
 def _sieves(now: datetime, frozen_hours: int) -> Iterator[_Sieve]:
-    # A candle is counted once, under the first fault that applies. Before gaps are measured come those
-    # that say nothing about what the exchange has sent for an hour.
-    yield "not_a_number", faults.not_a_number
+    # A candle is counted once, under the first fault that applies. What passes the first two was sent for an
+    # hour that is over: if it falls later, that hour has no usable candle, but is not missing.
     yield "still_open", lambda klines: np.asarray(klines["timestamp"] + HOUR > now)
     yield "duplicate", lambda klines: klines.duplicated("timestamp", keep="last").to_numpy()
+    yield "not_a_number", faults.not_a_number
     yield "off_grid", faults.off_grid
     yield "non_positive", faults.non_positive
     yield "inconsistent", faults.inconsistent

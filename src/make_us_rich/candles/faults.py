@@ -44,7 +44,8 @@ def inconsistent(klines: pd.DataFrame) -> Mask:
 def odd_close(klines: pd.DataFrame) -> Mask:
     """Closed at another moment than one millisecond before an hour has passed."""
     spans = milliseconds(klines["close_time"]) - milliseconds(klines["timestamp"])
-    return np.asarray(spans != HOUR_MS - 1)
+    timed = klines[["timestamp", "close_time"]].notna().to_numpy().all(axis=1)
+    return np.asarray((spans != HOUR_MS - 1) & timed)
 
 
 def no_trade(klines: pd.DataFrame) -> Mask:

@@ -30,9 +30,9 @@ class Issues(BaseModel):
 
     model_config = _FROZEN
 
-    not_a_number: Issue = Issue()
     still_open: Issue = Issue()
     duplicate: Issue = Issue()
+    not_a_number: Issue = Issue()
     off_grid: Issue = Issue()
     non_positive: Issue = Issue()
     inconsistent: Issue = Issue()
