@@ -51,7 +51,7 @@ def test_server_errors_are_html_and_json(serve, get, hours_folder):
 
 
 def test_dropped_connection_has_no_answer(ask):
-    with pytest.raises(requests.ConnectionError, match="Remote end closed|Connection reset"):
+    with pytest.raises(requests.ConnectionError, match=r"Remote end closed|Connection reset"):
         ask(Faults({"drop": 1.0}))
 
 

@@ -1,5 +1,7 @@
 """Parameters and errors over HTTP, as Binance answers them."""
 
+import http.client
+
 import pytest
 
 MALFORMED = "was not sent, was empty/null, or malformed."
@@ -73,6 +75,14 @@ def test_ping_takes_no_parameter(serve, get, hours_folder):
 @pytest.mark.parametrize("question", ["depth", "", "klines/", "../v1/ping"])
 def test_unknown_path_is_not_found(serve, get, hours_folder, question):
     assert get(serve(hours_folder), question).status_code == 404
+
+
+def test_path_that_is_no_url_is_not_found(serve, hours_folder):
+    connection = http.client.HTTPConnection("127.0.0.1", serve(hours_folder).port, timeout=5)
+    connection.request("GET", "//[nonsense")
+    status = connection.getresponse().status
+    connection.close()
+    assert status == 404
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(None, 500), (7, 7), (5000, 1000)])

@@ -155,5 +155,5 @@ def test_async_client_meets_the_truncated_answer(serve, run, hours_folder):
     async def ask(client):
         await client.get_klines(symbol="AAAUSDT", interval="1h")
 
-    with pytest.raises(aiohttp.ClientPayloadError, match="not completed|Not enough data"):
+    with pytest.raises(aiohttp.ClientPayloadError, match=r"not completed|Not enough data"):
         run(serve(hours_folder, faults=Faults({"truncate": 1.0})), ask)

@@ -159,7 +159,9 @@ def test_answers_tells_a_replay_exchange_from_others(serve, hours_folder):
     assert not answers(server.url, 0.5)
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1:1", "nonsense", "http://"])
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:1", "nonsense", "http://", "http://127.0.0.1:port", "http://[", ""]
+)
 def test_answers_is_false_for_what_is_no_local_address(url):
     assert not answers(url, 0.5)
 

@@ -165,7 +165,7 @@ def test_irregular_history_shows_nothing_of_the_future(irregular, at, later, int
 
 
 def without_future(series, now):
-    """The last 1,600 candles (two months); those that open later gone, those that close later made extreme."""
+    """The last 1,600 candles (two months); later opens are gone, later closes extreme."""
     count = bisect_left(series.opens, now + 1)
     rows = [json.loads(row) for row in series.rows[max(0, count - 1600) : count]]
     for row in rows[-3:]:

@@ -9,15 +9,18 @@ IDENTITY = "make-us-rich-replay"
 
 def answers(url: str, timeout: float = 2.0) -> bool:
     """Whether a replay exchange answers at a URL, with or without ``/api``, within ``timeout`` seconds."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        return False
-    connection = HTTPConnection(parts.hostname, parts.port, timeout=timeout)
     try:
-        connection.request("GET", "/api/v3/ping")
-        return connection.getresponse().getheader("Server") == IDENTITY
-    except (OSError, HTTPException):
+        parts = urlsplit(url)
+        return parts.scheme == "http" and _server_at(parts.hostname or "", parts.port, timeout) == IDENTITY
+    except (OSError, HTTPException, ValueError):
         # Not reaching one is the answer to the question, not an error.
         return False
+
+
+def _server_at(host: str, port: int | None, timeout: float) -> str | None:
+    connection = HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", "/api/v3/ping")
+        return connection.getresponse().getheader("Server")
     finally:
         connection.close()

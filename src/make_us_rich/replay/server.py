@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from make_us_rich.domain.errors import MakeUsRichError, ParameterError
 from make_us_rich.replay.answer import Answer, misbehaviour, not_found, too_heavy
@@ -95,12 +95,12 @@ class ReplayServer:
 
     def respond(self, target: str) -> tuple[Answer | None, int]:
         """The answer to a request target, None to drop the connection, and the weight used so far."""
-        parts = urlsplit(target)
-        pairs = parse_qsl(parts.query, keep_blank_values=True)
-        self.requests.append((parts.path, dict(pairs)))
-        question = parts.path.removeprefix(PREFIX)
+        path, _, query = target.partition("?")
+        pairs = parse_qsl(query, keep_blank_values=True)
+        self.requests.append((path, dict(pairs)))
+        question = path.removeprefix(PREFIX)
         used = self.weight.use(weight(question, dict(pairs)))
-        if not parts.path.startswith(PREFIX) or question not in PARAMETERS:
+        if not path.startswith(PREFIX) or question not in PARAMETERS:
             return not_found(), used
         return self._behave(question, pairs, used), used
 
