@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -188,10 +188,10 @@ def _shut(connection: socket.socket) -> None:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: HTTPServer
+    server: _Listener
 
     def do_GET(self) -> None:
-        answer, used = self._replay.respond(self.path)
+        answer, used = self.server.replay.respond(self.path)
         if answer is None:
             self._drop()
         else:
@@ -212,11 +212,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Requests are kept in ``ReplayServer.requests``, not printed."""
-
-    @property
-    def _replay(self) -> ReplayServer:
-        assert isinstance(self.server, _Listener)  # noqa: S101
-        return self.server.replay
 
     def _drop(self) -> None:
         self.close_connection = True
