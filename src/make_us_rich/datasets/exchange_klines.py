@@ -85,7 +85,6 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
             raise DatasetError(
                 f"{pair}: the exchange's credentials may hold `key` and `secret`, nothing else"
             )
-        self._url = url
         self._interval = interval
         self._pair = Pair.parse(pair)
         self._client = BinanceClient(url, known.get("key"), known.get("secret"))
@@ -106,4 +105,4 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
         )
 
     def _describe(self) -> dict[str, Any]:
-        return {"url": self._url, "pair": self._pair.name, "interval": self._interval}
+        return {"url": self._client.address, "pair": self._pair.name, "interval": self._interval}

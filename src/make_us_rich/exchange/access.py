@@ -17,7 +17,7 @@ class Access:
         timeout: Seconds to wait for an answer.
     """
 
-    url: str
+    url: str = field(repr=False)
     key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
     timeout: float = 10.0

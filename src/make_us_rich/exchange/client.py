@@ -59,6 +59,11 @@ class BinanceClient:
         self._lock = Lock()
         self._seen: datetime | None = None
 
+    @property
+    def address(self) -> str:
+        """The address as it may be shown: without a user's name and password."""
+        return self._access.address
+
     def now(self) -> datetime:
         """The exchange's clock, UTC.
 
