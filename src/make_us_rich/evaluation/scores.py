@@ -134,7 +134,8 @@ def directional_accuracy(moves: ArrayLike, forecast: ArrayLike) -> Scores:
     """Share of the moves whose sign was forecast, 0 to 1, where there was a move.
 
     Ties: windows whose close ends where it was (a move of 0, frequent at coarse tick sizes) are left out,
-    since neither up nor down came true. A forecast of 0 has no direction and counts half: persistence scores 0.5.
+    since neither up nor down came true. A forecast of 0 has no direction and counts half, so that persistence
+    scores 0.5.
 
     Args:
         moves: Log returns or price changes from the last close seen to the target, ``[window, ...]``.

@@ -26,14 +26,14 @@ SCALED_TO = (-1, 1)
 
 
 def compute_features(
-    klines: pd.DataFrame, history_days: int, architectures: str | list[str], training: TrainingParameters
+    klines: pd.DataFrame, history_days: int, architectures: str, training: TrainingParameters
 ) -> dict[str, pd.DataFrame]:
     """Compute the feature sets that the requested architectures and the baseline see, and no others.
 
     Args:
         klines: Clean candles.
         history_days: Days of candles that are learned from, the newest ones; warm-up included.
-        architectures: Names in the registry.
+        architectures: Names in the registry, joined by a plus.
         training: What each of them sees.
 
     Returns:
@@ -63,7 +63,7 @@ def split_klines(
 def fit_scalers(
     features: dict[str, Callable[[], pd.DataFrame]],
     split: dict[str, Any],
-    architectures: str | list[str],
+    architectures: str,
     training: TrainingParameters,
     parameters: PreprocessingParameters,
     run: RunContext,
@@ -73,7 +73,7 @@ def fit_scalers(
     Args:
         features: Feature set to a function that loads its frame.
         split: Where the rows are cut.
-        architectures: Names in the registry.
+        architectures: Names in the registry, joined by a plus.
         training: What each of them sees.
         parameters: How the rows were split, to tell how many it takes.
         run: For the log and the error.
