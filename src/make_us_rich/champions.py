@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pandas as pd
 from kedro.io import DataCatalog
 
 from make_us_rich.catalog import load_champion, load_pointer, load_version, open_catalog, open_config
@@ -10,12 +11,23 @@ from make_us_rich.domain.errors import ArtifactError, UnknownPairError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.pair import Pair
 from make_us_rich.locks import pair_lock
+from make_us_rich.models.registry import BASELINE
 
-COLUMNS = ("pair", "candles", "from", "to (UTC)", "architecture", "RMSE 1 h", "baseline's", "CRPS skill", "version")
+COLUMNS = (
+    "pair",
+    "candles",
+    "from",
+    "to (UTC)",
+    "architecture",
+    "RMSE 1 h",
+    "baseline's",
+    "CRPS skill",
+    "published",
+)
 
 
 def tabulate(env: str | None = None) -> str:
-    """A table of the champions of all configured pairs, and where to look next.
+    """A table of what was scored and published for all configured pairs, and where to look next.
 
     Raises:
         ArtifactError: A champion is damaged.
@@ -23,19 +35,22 @@ def tabulate(env: str | None = None) -> str:
     """
     catalog = open_catalog(env)
     names: list[str] = open_config(env)["parameters"]["pairs"]
-    rows = [COLUMNS, *(_row(catalog, name) for name in names)]
+    rows = [COLUMNS, *(row for name in names for row in _rows(catalog, name))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *_where_next(env)])
 
 
-def _row(catalog: DataCatalog, name: str) -> tuple[str, ...]:
+def _rows(catalog: DataCatalog, name: str) -> list[tuple[str, ...]]:
     if load_pointer(catalog, name).version is None:
-        return (name, *["-"] * (len(COLUMNS) - 2), "none published")
-    return _cells(load_champion(catalog, name).manifest)
+        return [(name, *["-"] * (len(COLUMNS) - 2), "nothing yet")]
+    manifest = load_champion(catalog, name).manifest
+    return [_champion_row(manifest), *_rejected_rows(catalog, manifest)]
 
 
-def _cells(manifest: Manifest) -> tuple[str, ...]:
+def _champion_row(manifest: Manifest) -> tuple[str, ...]:
     metrics, data = manifest.metrics, manifest.data
     return (
         manifest.pair,
@@ -43,11 +58,37 @@ def _cells(manifest: Manifest) -> tuple[str, ...]:
         f"{data.start:%Y-%m-%d}",
         f"{data.end:%Y-%m-%d %H:%M}",
         manifest.architecture,
-        f"{metrics['rmse_1h']:.5g}",
-        f"{metrics['baseline_rmse_1h']:.5g}",
-        f"{100 * metrics['crps_skill_mean']:+.1f} %",
+        *_errors(metrics["rmse_1h"], metrics["baseline_rmse_1h"], metrics["crps_skill_mean"]),
         manifest.version,
     )
+
+
+def _rejected_rows(catalog: DataCatalog, manifest: Manifest) -> list[tuple[str, ...]]:
+    """The other architectures of the newest run, scored on the same windows."""
+    scores: pd.DataFrame = catalog.load(f"{manifest.pair}.scores")
+    others = scores[scores["architecture"] != manifest.architecture].groupby("architecture")
+    return [
+        (
+            "",
+            "",
+            "",
+            "",
+            str(name),
+            *_scored(rows),
+            "no: a higher error" if name != BASELINE else "the reference",
+        )
+        for name, rows in others
+    ]
+
+
+def _scored(rows: pd.DataFrame) -> tuple[str, ...]:
+    first = rows[rows["horizon"] == 1].iloc[0]
+    skill = 1 - rows["crps"].mean() / rows["baseline_crps"].mean()
+    return _errors(first["rmse"], first["baseline_rmse"], skill)
+
+
+def _errors(rmse: float, baseline: float, skill: float) -> tuple[str, ...]:
+    return f"{rmse:.5g}", f"{baseline:.5g}", f"{100 * skill:+.1f} %"
 
 
 def _where_next(env: str | None) -> list[str]:
@@ -77,9 +118,13 @@ def roll_back(name: str, version: str | None = None, env: str | None = None) -> 
     """
     pair, config = Pair.parse(name), open_config(env)
     if pair.name not in config["parameters"]["pairs"]:
-        raise UnknownPairError(f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}")
+        raise UnknownPairError(
+            f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}"
+        )
     root = config["globals"]["root"]
-    with pair_lock(root if "://" in root else str(find_project() / root), name, config["credentials"]["storage"]):
+    with pair_lock(
+        root if "://" in root else str(find_project() / root), name, config["credentials"]["storage"]
+    ):
         return _point_back(open_catalog(env), name, version)
 
 

@@ -33,8 +33,16 @@ def cli() -> None:
     """Commands of the project."""
 
 
+@in_one_line
+def run_pipelines(**options: Any) -> Any:
+    """Kedro's own run; ``--pipeline`` stays a spelling of ``--pipelines`` here, without Kedro's deprecation."""
+    if options["pipeline"] and not options["pipelines"]:
+        options |= {"pipelines": [options["pipeline"]], "pipeline": None}
+    return kedro_run.callback(**options)
+
+
 run = copy(kedro_run)
-run.callback = in_one_line(kedro_run.callback)
+run.callback = run_pipelines
 cli.add_command(run)
 
 
@@ -50,7 +58,9 @@ def champions(env: str | None) -> None:
 
 @cli.command()
 @click.argument("pair")
-@click.option("--to", "version", default=None, help="The version to serve; the previous champion unless given.")
+@click.option(
+    "--to", "version", default=None, help="The version to serve; the previous champion unless given."
+)
 @click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
 @in_one_line
 def rollback(pair: str, version: str | None, env: str | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from make_us_rich.domain.errors import LockedError
-from make_us_rich.storage import explain, naming, s3_code
+from make_us_rich.storage import ask, explain, naming, s3_code
 
 RENEW_SECONDS = 20.0
 STALE_SECONDS = 60.0
@@ -208,7 +208,15 @@ class _Lease:
         body = json.dumps({**self._record, "written": time.time_ns()}).encode()
         asked = time.monotonic()
         try:
-            answer = self._fs.call_s3("put_object", **self._object, Body=body, **condition)
+            answer = ask(
+                self._fs,
+                self._fs._call_s3,
+                "put_object",
+                seconds=self._renew,
+                **self._object,
+                Body=body,
+                **condition,
+            )
         except OSError as exc:
             if s3_code(exc.__cause__ or exc) in _CONDITION_FAILED:
                 return False

@@ -1,6 +1,6 @@
 """The pairs that the project is configured for, as its pipeline registry needs them."""
 
-from make_us_rich.config import project_loader
+from make_us_rich.catalog import open_config
 from make_us_rich.domain.pair import Pair
 
 _configured: list[Pair] | None = None
@@ -19,5 +19,5 @@ def configured() -> list[Pair]:
         UnknownPairError: A pair is misspelt in the configuration.
     """
     if _configured is None:
-        configure(project_loader()["parameters"]["pairs"])
+        configure(open_config()["parameters"]["pairs"])
     return _configured or []

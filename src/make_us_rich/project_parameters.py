@@ -16,7 +16,7 @@ class ProjectParameters(BaseModel):
         pairs: Names such as ``btc_usdt``.
         exchange_url: Address that answers Binance's REST protocol.
         history_days: Candles that are fetched and learned from.
-        architectures: Names in the registry, a list or joined by a plus.
+        architectures: Names in the registry, joined by a plus.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -24,7 +24,7 @@ class ProjectParameters(BaseModel):
     pairs: list[str] = Field(min_length=1)
     exchange_url: str = Field(pattern=r"^https?://")
     history_days: int = Field(ge=1)
-    architectures: str | list[str]
+    architectures: str
 
     fetching: Any
     preprocessing: Any
@@ -45,7 +45,9 @@ def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:
     except ValidationError as exc:
         problem = exc.errors()[0]
         path = ".".join(map(str, problem["loc"]))
-        raise ParameterError(f"parameter {path}: {problem['msg']}; correct it in conf/ or in --params") from exc
+        raise ParameterError(
+            f"parameter {path}: {problem['msg']}; correct it in conf/ or in --params"
+        ) from exc
     for name in checked.pairs:
         Pair.parse(name)
     requested(checked.architectures)

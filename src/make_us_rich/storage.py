@@ -2,10 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from fsspec.asyn import AsyncFileSystem, sync
 
 from make_us_rich.domain.errors import MakeUsRichError, StorageError
 
@@ -149,6 +151,20 @@ def naming(path: str, *, absent: bool = False) -> Iterator[None]:
         if line is None:
             raise
         raise StorageError(f"{path}: {line}") from exc
+
+
+def ask(
+    fs: AsyncFileSystem, request: Callable[..., Any], *args: Any, seconds: float = 60.0, **kwargs: Any
+) -> Any:
+    """Wait for a bucket's answer to a request that sends data, but not for ever.
+
+    The client's own limits do not cover its waiting for leave to send the body (``100 Continue``), so that a store
+    which accepts connections and no longer answers would hold a run for good.
+
+    Raises:
+        FSTimeoutError: There was none in time.
+    """
+    return sync(fs.loop, request, *args, timeout=seconds, **kwargs)
 
 
 def check_storage(root: str, credentials: dict[str, Any] | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io.core import get_filepath_str
 from kedro_datasets._typing import TablePreview
@@ -20,7 +21,7 @@ from kedro_datasets.pandas import parquet_dataset
 from kedro_datasets.pickle import pickle_dataset
 
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.storage import naming
+from make_us_rich.storage import ask, naming
 
 _DAMAGED = (ValueError, OSError, EOFError, pickle.UnpicklingError, IndexError, KeyError)
 
@@ -34,6 +35,8 @@ def write_whole(fs: AbstractFileSystem, path: str, content: bytes) -> None:
     with naming(path):
         if isinstance(fs, LocalFileSystem):
             _replace(Path(path), content)
+        elif isinstance(fs, AsyncFileSystem):
+            ask(fs, fs._pipe_file, path, content)
         else:
             fs.pipe_file(path, content)
 

@@ -77,6 +77,8 @@ def git_revision(project: Path) -> str:
     """The commit of a checkout, or ``unknown`` where there is none, as in an image."""
     answer = subprocess.run(  # noqa: S603 (a fixed command)
         ["git", "-C", str(project), "rev-parse", "HEAD"],  # noqa: S607
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return answer.stdout.strip() if answer.returncode == 0 else "unknown"

@@ -9,7 +9,7 @@ import numpy as np
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import Forecast
 from make_us_rich.domain.klines import HOUR
-from make_us_rich.features.feature_set import FEATURE_SETS, compute_features
+from make_us_rich.features.feature_set import compute_features, find_feature_set
 from make_us_rich.inference.session import QuantileSession
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Champion:
     @property
     def candles(self) -> int:
         """Closed candles in a row that one forecast needs."""
-        return self.manifest.lookback + FEATURE_SETS[self.manifest.feature_set].warmup
+        return self.manifest.lookback + find_feature_set(self.manifest.feature_set).warmup
 
     def forecast(self, klines: pd.DataFrame) -> Forecast:
         """Forecast from the newest candle on.

@@ -38,7 +38,8 @@ class Baseline(Architecture):
 
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
         """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
-        windows = parts.train
+        # It has nothing to stop or to calibrate, so that it may learn from the validation windows too.
+        windows = parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
         targets = windows.targets()
         fits = [self._standardise(windows, targets, decay, settings.levels) for decay in self.decays]
         losses = [fit.loss for fit in fits]
@@ -92,7 +93,11 @@ def hold_median(table: NDArray[np.float64], levels: tuple[float, ...]) -> NDArra
 
 def _history(losses: list[float]) -> pd.DataFrame:
     return pd.DataFrame(
-        {"step": np.arange(len(losses)), "train_loss": losses, "validation_loss": np.full(len(losses), np.nan)}
+        {
+            "step": np.arange(len(losses)),
+            "train_loss": losses,
+            "validation_loss": np.full(len(losses), np.nan),
+        }
     )
 
 
@@ -141,7 +146,11 @@ class FittedBaseline:
         graph = helper.make_graph(
             nodes,
             "baseline",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", len(self.weights), "feature"])],
+            [
+                helper.make_tensor_value_info(
+                    INPUT, TensorProto.FLOAT, ["batch", len(self.weights), "feature"]
+                )
+            ],
             [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *self.table.shape])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )

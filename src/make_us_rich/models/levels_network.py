@@ -29,7 +29,11 @@ class LevelsNetwork(nn.Module):
     def __init__(self, features: int, recipe: LstmLevels) -> None:
         super().__init__()
         self.lstm = nn.LSTM(
-            features, recipe.hidden_size, recipe.layers, batch_first=True, dropout=recipe.dropout if recipe.layers > 1 else 0.0
+            features,
+            recipe.hidden_size,
+            recipe.layers,
+            batch_first=True,
+            dropout=recipe.dropout if recipe.layers > 1 else 0.0,
         )
         self.head = nn.Linear(recipe.hidden_size, 1)
 
@@ -87,7 +91,9 @@ def fit_levels(recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSe
     columns = parts.fit.columns
     torch.manual_seed(settings.seed)
     network = LevelsNetwork(len(columns), recipe)
-    data = WindowData(parts, scaler, target=columns.index("close"), batch_size=recipe.batch_size, seed=settings.seed)
+    data = WindowData(
+        parts, scaler, target=columns.index("close"), batch_size=recipe.batch_size, seed=settings.seed
+    )
     module = NextCloseModule(network, recipe.learning_rate)
     history = train(module, data, recipe.max_epochs, recipe.patience, settings.accelerator)
     bare = LevelsForecaster(network, scaler, columns.index("close"), np.zeros((1, 1)))
@@ -96,9 +102,7 @@ def fit_levels(recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSe
     return FittedLevels(forecaster, recipe.lookback, len(columns), history)
 
 
-def symmetric_spread(
-    bare: nn.Module, windows: Windows, levels: tuple[float, ...]
-) -> NDArray[np.float64]:
+def symmetric_spread(bare: nn.Module, windows: Windows, levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles of the absolute errors of the carried-forward price, signed by side; ``[horizon, level]``."""
     errors = np.abs(windows.targets() - predict(bare, windows.inputs())[:, :, 0])
     centred = 2 * np.asarray(levels) - 1

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from make_us_rich.models.interface import Scaler
 
 log = logging.getLogger(__name__)
+# Lightning sets its own level when it is imported; what it tells is on the curve already.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 Batch = tuple[Tensor, Tensor]
 
@@ -112,8 +114,10 @@ class Curve(Callback):
         losses = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "validation_loss")}
         self.rows.append({"step": trainer.current_epoch, **losses})
         log.info(
-            "%s epoch %d: train loss %.6f, validation loss %.6f",
-            type(pl_module.network).__name__, trainer.current_epoch + 1, *losses.values(),
+            "epoch %d of at most %d: train loss %.6f, validation loss %.6f",
+            trainer.current_epoch + 1,
+            trainer.max_epochs,
+            *losses.values(),
         )
 
 
@@ -129,6 +133,8 @@ def train(
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Workers would double the time of an epoch: the windows are gathered from memory.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        # Lightning 2.6 still asks torch 2.13 the old way.
+        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
         best = ModelCheckpoint(folder, monitor="validation_loss")
         stop = EarlyStopping("validation_loss", patience=patience)
         trainer = Trainer(

@@ -33,24 +33,28 @@ class TrainingParameters(BaseModel):
         """The names of all architectures."""
         fields = cls.model_fields.items()
         return [
-            name for name, field in fields if isinstance(field.annotation, type) and issubclass(field.annotation, Architecture)
+            name
+            for name, field in fields
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Architecture)
         ]
 
 
-def requested(architectures: str | list[str]) -> list[str]:
-    """The names in ``params:architectures``: a list, or joined by a plus as on the command line.
+def requested(architectures: str) -> list[str]:
+    """The names in ``params:architectures``, joined there by a plus.
 
     Raises:
-        ParameterError: A name is unknown, or there is none.
+        ParameterError: A name is unknown.
     """
-    names = architectures.split("+") if isinstance(architectures, str) else architectures
-    unknown = [name for name in names if name not in TrainingParameters.names()] or ([""] if not names else [])
-    if unknown:
-        known = ", ".join(TrainingParameters.names())
-        raise ParameterError(f"parameter architectures: {unknown[0]!r} is unknown; choose from {known}")
+    names = architectures.split("+")
+    known = TrainingParameters.names()
+    for name in names:
+        if name not in known:
+            raise ParameterError(
+                f"parameter architectures: {name!r} is unknown; choose from {', '.join(known)}"
+            )
     return names
 
 
-def with_baseline(architectures: str | list[str]) -> list[str]:
+def with_baseline(architectures: str) -> list[str]:
     """The names to fit: those asked for, and the baseline that their errors stand beside."""
     return list(dict.fromkeys([*requested(architectures), BASELINE]))

@@ -30,16 +30,17 @@ def compare(
     """
     close = np.isclose(found, expected, rtol=converting.rtol, atol=converting.atol)
     ordered = (np.diff(found, axis=-1) >= 0).all(axis=-1, keepdims=True)
-    prices = [windows.last_closes()[:, None, None] * np.exp(values.astype(np.float64)) for values in (expected, found)]
+    prices = [
+        windows.last_closes()[:, None, None] * np.exp(values.astype(np.float64))
+        for values in (expected, found)
+    ]
     if not (close & ordered).all():
         raise ParityError(_describe(np.argwhere(~(close & ordered))[0], prices, windows, name))
     output = np.abs(expected.astype(np.float64) - found).max()
     return {"output": float(output), "price": float(np.abs(prices[0] - prices[1]).max())}
 
 
-def _describe(
-    worst: NDArray[np.intp], prices: list[NDArray[np.float64]], windows: Windows, name: str
-) -> str:
+def _describe(worst: NDArray[np.intp], prices: list[NDArray[np.float64]], windows: Windows, name: str) -> str:
     window, horizon, level = (int(index) for index in worst)
     opened = np.datetime_as_string(windows.timestamps[windows.origins[window]], unit="m")
     fitted, graph = (float(values[window, horizon, level]) for values in prices)

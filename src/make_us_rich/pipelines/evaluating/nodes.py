@@ -45,14 +45,17 @@ def score_challengers(
 
 
 def _test_windows(
-    features: dict[str, Callable[[], pd.DataFrame]], klines: pd.DataFrame, split: Split, challenger: Challenger
+    features: dict[str, Callable[[], pd.DataFrame]],
+    klines: pd.DataFrame,
+    split: Split,
+    challenger: Challenger,
 ) -> Windows:
     architecture = challenger.architecture
     frame = features[architecture.feature_set]()
     return split_windows(make_windows(frame, klines, architecture.lookback, HORIZON), split).test
 
 
-def choose_candidate(scores: pd.DataFrame, architectures: str | list[str], run: RunContext) -> dict[str, str]:
+def choose_candidate(scores: pd.DataFrame, architectures: str, run: RunContext) -> dict[str, str]:
     """The architecture to convert: of those asked for, the one with the lowest mean CRPS on the test part."""
     means = scores.groupby("architecture")["crps"].mean()
     names = requested(architectures)

@@ -43,7 +43,9 @@ def judge(candidate: dict[str, Any], data_report: dict[str, Any]) -> dict[str, A
     report = DataReport.model_validate(data_report)
     card = Candidate.model_validate(candidate)
     if report.whole:
-        return Verdict(publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}").model_dump()
+        return Verdict(
+            publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}"
+        ).model_dump()
     return Verdict(publish=False, reason=f"data not whole: {'; '.join(report.reasons)}").model_dump()
 
 
@@ -93,14 +95,19 @@ def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: Run
     """The pointer to the new version, or the old pointer untouched when the verdict says no."""
     made = Manifest.read(manifest, f"{run.pair} {run.version}")
     if not made.verdict.publish:
-        log.warning("%s: not published, %s; still serving %s", run.pair, made.verdict.reason, stored_champion.version)
+        log.warning(
+            "%s: not published, %s; still serving %s", run.pair, made.verdict.reason, stored_champion.version
+        )
         return stored_champion
     log.info("%s: published version %s (%s)", run.pair, made.version, made.architecture)
     return stored_champion.promote(made.version, run.started_at, made.verdict.reason)
 
 
 def choose_kept(
-    stored_versions: tuple[str, ...], champion: ChampionPointer, exporting: ExportingParameters, run: RunContext
+    stored_versions: tuple[str, ...],
+    champion: ChampionPointer,
+    exporting: ExportingParameters,
+    run: RunContext,
 ) -> tuple[str, ...]:
     """The versions that stay: the newest ones, the one being served, and the champions of the last days."""
     since = run.started_at - timedelta(days=exporting.keep_champions_days)

@@ -79,5 +79,8 @@ def draw_training_curve(history: pd.DataFrame) -> dict[str, Any]:
         }
         for (architecture, loss), rows in long.groupby(["architecture", "loss"])
     ]
-    axes = {"xaxis": {"title": {"text": "step (epoch of a network, decay of the baseline)"}}, "yaxis": {"title": {"text": "loss"}}}
+    axes = {
+        "xaxis": {"title": {"text": "step (epoch of a network, decay of the baseline)"}},
+        "yaxis": {"title": {"text": "loss"}},
+    }
     return {"data": traces, "layout": {"title": {"text": "Training curves"}, **axes}}
