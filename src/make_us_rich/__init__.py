@@ -1,5 +1,10 @@
 """Make Us Rich: calibrated hourly price forecasts for crypto pairs, trained, checked and published by Kedro."""
 
-from importlib.metadata import version
 
-__version__ = version("make-us-rich")
+def __getattr__(name: str) -> str:
+    """``__version__``, read from the package's metadata only when it is asked for: that takes 60 ms."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("make-us-rich")

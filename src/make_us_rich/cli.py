@@ -8,7 +8,6 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from make_us_rich.domain.errors import MakeUsRichError
 from make_us_rich.storage import explain
 
 
@@ -33,12 +32,15 @@ def cli() -> None:
     """Commands of the project."""
 
 
+_kedro_run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
+
+
 @in_one_line
 def run_pipelines(**options: Any) -> Any:
     """Kedro's own run; ``--pipeline`` stays a spelling of ``--pipelines`` here, without Kedro's deprecation."""
     if options["pipeline"] and not options["pipelines"]:
         options |= {"pipelines": [options["pipeline"]], "pipeline": None}
-    return kedro_run.callback(**options)
+    return _kedro_run(**options)
 
 
 run = copy(kedro_run)

@@ -8,7 +8,7 @@ _configured: list[Pair] | None = None
 
 def configure(names: list[str]) -> None:
     """Remember the pairs of the environment that a session runs in."""
-    global _configured  # noqa: PLW0603 (Kedro gives its registry no session)
+    global _configured
     _configured = [Pair.parse(name) for name in names]
 
 

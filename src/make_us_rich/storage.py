@@ -158,8 +158,8 @@ def ask(
 ) -> Any:
     """Wait for a bucket's answer to a request that sends data, but not for ever.
 
-    The client's own limits do not cover its waiting for leave to send the body (``100 Continue``), so that a store
-    which accepts connections and no longer answers would hold a run for good.
+    The client's own limits do not cover its waiting for leave to send the body (``100 Continue``), so that a
+    store which accepts connections and no longer answers would hold a run for good.
 
     Raises:
         FSTimeoutError: There was none in time.

@@ -37,10 +37,13 @@ class ChampionPointer(BaseModel):
             pointer = cls.model_validate(record)
         except ValidationError as exc:
             raise ArtifactError(
-                f"{pair}: the champion pointer is damaged: {exc.errors()[0]['msg']}; run the pair again to write it anew"
+                f"{pair}: the champion pointer is damaged ({exc.errors()[0]['msg']});"
+                " run the pair again to write it anew"
             ) from exc
         if pointer.pair != pair:
-            raise ArtifactError(f"{pair}: the champion pointer names the pair {pointer.pair}; run the pair again")
+            raise ArtifactError(
+                f"{pair}: the champion pointer names the pair {pointer.pair}; run the pair again"
+            )
         return pointer
 
     @property

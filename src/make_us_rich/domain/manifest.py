@@ -92,7 +92,9 @@ class Manifest(Candidate):
         try:
             manifest = cls.model_validate(record)
         except ValidationError as exc:
-            raise ArtifactError(f"{name}: not a valid manifest: {exc.errors()[0]['msg']}; train the pair again") from exc
+            raise ArtifactError(
+                f"{name}: not a valid manifest: {exc.errors()[0]['msg']}; train the pair again"
+            ) from exc
         if manifest.contract != CONTRACT:
             raise ArtifactError(
                 f"{name}: made for contract {manifest.contract}, this release reads {CONTRACT}; train the pair again"

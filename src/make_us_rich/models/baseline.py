@@ -15,6 +15,7 @@ from make_us_rich.models.interface import Architecture, FitSettings, Scaler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
     from make_us_rich.features.split import Parts
     from make_us_rich.features.windows import Windows
 
@@ -36,7 +37,7 @@ class Baseline(Architecture):
     feature_set: Literal["returns"] = "returns"
     decays: tuple[float, ...] = Field(min_length=1)
 
-    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
+    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:
         """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
         # It has nothing to stop or to calibrate, so that it may learn from the validation windows too.
         windows = parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
@@ -72,7 +73,8 @@ class _DecayFit:
 def ewma_weights(decay: float, lookback: int) -> NDArray[np.float64]:
     """Weights ``decay**k`` of the squared return ``k`` hours ago, oldest first, adding up to one; ``[lookback]``."""
     weights = decay ** np.arange(lookback - 1, -1, -1.0)
-    return weights / weights.sum()
+    share: NDArray[np.float64] = weights / weights.sum()
+    return share
 
 
 def volatility(windows: Windows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,7 +123,8 @@ class FittedBaseline:
         """Volatility times table; see ``FittedModel``."""
         variance = inputs[:, :, self.column] ** 2 @ self.weights
         sigma = np.maximum(np.sqrt(variance), np.float32(FLOOR))
-        return sigma[:, None, None] * self.table
+        quantiles: NDArray[np.float32] = sigma[:, None, None] * self.table
+        return quantiles
 
     def to_onnx(self) -> bytes:
         """The same four operations as a graph, written by hand: no training framework is needed."""

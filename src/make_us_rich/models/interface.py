@@ -14,6 +14,7 @@ from make_us_rich.domain.checksums import sha256
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
     from make_us_rich.features.split import Parts
 
 Accelerator = Literal["auto", "cpu", "gpu", "mps"]
@@ -49,8 +50,10 @@ class FitSettings:
 class FittedModel(Protocol):
     """A fitted architecture. It can be pickled, predicts in its own framework, and becomes ONNX."""
 
-    history: pd.DataFrame
-    """One row a step of the fit: ``step``, ``train_loss``, ``validation_loss`` (NaN where there is none)."""
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row a step of the fit: ``step``, ``train_loss``, ``validation_loss`` (NaN where there is none)."""
+        ...
 
     def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Quantiles of log(close[t+h] / close[t]).

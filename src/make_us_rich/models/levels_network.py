@@ -15,6 +15,7 @@ from make_us_rich.models.torch_onnx import to_onnx
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
     from make_us_rich.features.split import Parts
     from make_us_rich.features.windows import Windows
     from make_us_rich.models.interface import FitSettings, Scaler
@@ -54,6 +55,9 @@ class LevelsForecaster(nn.Module):
         super().__init__()
         self.network = network
         self.close = close
+        self.scale: Tensor
+        self.shift: Tensor
+        self.spread: Tensor
         self.register_buffer("scale", torch.tensor(scaler.scale_, dtype=torch.float32))
         self.register_buffer("shift", torch.tensor(scaler.min_, dtype=torch.float32))
         self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
@@ -106,7 +110,8 @@ def symmetric_spread(bare: nn.Module, windows: Windows, levels: tuple[float, ...
     """Quantiles of the absolute errors of the carried-forward price, signed by side; ``[horizon, level]``."""
     errors = np.abs(windows.targets() - predict(bare, windows.inputs())[:, :, 0])
     centred = 2 * np.asarray(levels) - 1
-    return np.sign(centred) * np.quantile(errors, np.abs(centred), axis=0).T
+    spread: NDArray[np.float64] = np.sign(centred) * np.quantile(errors, np.abs(centred), axis=0).T
+    return spread
 
 
 @torch.inference_mode()

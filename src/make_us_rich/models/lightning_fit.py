@@ -109,7 +109,7 @@ class Curve(Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Lightning validates within the epoch: both losses are there."""
         losses = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "validation_loss")}
         self.rows.append({"step": trainer.current_epoch, **losses})

@@ -7,7 +7,6 @@ from make_us_rich.models.baseline import Baseline
 from make_us_rich.models.interface import Accelerator, Architecture
 from make_us_rich.models.lstm_levels import LstmLevels
 
-
 BASELINE = "baseline"
 """The architecture that every other is held against; always fitted."""
 

@@ -5,6 +5,7 @@ import warnings
 import torch
 from torch import nn
 
+from make_us_rich.domain.errors import ParityError
 from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
 
 
@@ -32,5 +33,6 @@ def to_onnx(forecaster: nn.Module, lookback: int, features: int) -> bytes:
             external_data=False,
             verbose=False,
         )
-    assert program is not None
+    if program is None:
+        raise ParityError("torch exported no program; look at its log above")
     return bytes(program.model_proto.SerializeToString())

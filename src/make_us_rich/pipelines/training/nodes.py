@@ -61,7 +61,10 @@ def trace_losses(history: pd.DataFrame) -> dict[str, list[dict[str, float]]]:
     """The losses as metric histories, for the run's record: ``<architecture>.<loss>`` to steps and values."""
     long = history.melt(["architecture", "step"], var_name="loss").dropna()
     return {
-        f"{architecture}.{loss}": rows[["step", "value"]].to_dict("records")
+        f"{architecture}.{loss}": [
+            {"step": float(step), "value": float(value)}
+            for step, value in zip(rows["step"], rows["value"], strict=True)
+        ]
         for (architecture, loss), rows in long.groupby(["architecture", "loss"])
     }
 
@@ -73,7 +76,7 @@ def draw_training_curve(history: pd.DataFrame) -> dict[str, Any]:
         {
             "type": "scatter",
             "mode": "lines+markers",
-            "name": f"{architecture}: {loss.replace('_', ' ')}",
+            "name": f"{architecture}: {str(loss).replace('_', ' ')}",
             "x": rows["step"].tolist(),
             "y": rows["value"].tolist(),
         }
