@@ -1,8 +1,11 @@
 """The original feature set: the candle's calendar and its prices."""
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from make_us_rich.domain.klines import PRICE_COLUMNS
+from make_us_rich.features.hours import naive_utc
 
 COLUMNS: tuple[str, ...] = (
     "day_of_week",
@@ -15,8 +18,8 @@ COLUMNS: tuple[str, ...] = (
 WARMUP = 0
 
 
-def calendar_ohlc(klines: pd.DataFrame) -> pd.DataFrame:
-    """Calendar of the open time (UTC) and prices (quote currency), one row a candle.
+def calendar_ohlc(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
+    """Calendar of the open time (UTC) and prices (quote currency), one value a candle.
 
     - ``day_of_week``: 0 on Monday to 6 on Sunday.
     - ``day_of_month``: 1 to 31.
@@ -25,13 +28,28 @@ def calendar_ohlc(klines: pd.DataFrame) -> pd.DataFrame:
     - ``open``, ``high``, ``low``, ``close``: as traded.
     - ``close_change``: close - open.
     """
-    opened = klines["timestamp"].dt
-    columns = {
-        "day_of_week": opened.day_of_week,
-        "day_of_month": opened.day,
-        "week_of_year": opened.isocalendar()["week"],
-        "month_of_year": opened.month,
-        **{price: klines[price] for price in PRICE_COLUMNS},
-        "close_change": klines["close"] - klines["open"],
+    prices = {price: klines[price].to_numpy() for price in PRICE_COLUMNS}
+    return {
+        **_calendar(naive_utc(pd.DatetimeIndex(klines["timestamp"]))),
+        **prices,
+        "close_change": prices["close"] - prices["open"],
     }
-    return pd.DataFrame(columns)
+
+
+def _calendar(opened: NDArray[np.datetime64]) -> dict[str, NDArray[np.generic]]:
+    days = opened.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    # 1970-01-01, the day 0, was a Thursday.
+    day_of_week = (days.astype(np.int64) + 3) % 7
+    return {
+        "day_of_week": day_of_week,
+        "day_of_month": (days - months).astype(np.int64) + 1,
+        "week_of_year": _iso_week(days + (3 - day_of_week)),
+        "month_of_year": months.astype(np.int64) % 12 + 1,
+    }
+
+
+def _iso_week(thursdays: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """ISO 8601: a week has the number of its Thursday within that Thursday's year."""
+    since_new_year = (thursdays - thursdays.astype("datetime64[Y]")).astype(np.int64)
+    return since_new_year // 7 + 1

@@ -1,9 +1,11 @@
 """The feature sets by name, and the one function that computes them for training and for serving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from make_us_rich.domain.errors import ParameterError
 from make_us_rich.features import calendar_ohlc, returns
@@ -18,13 +20,13 @@ class FeatureSet:
         columns: Names of the features, in the order of a model's input.
         warmup: Rows of a run of contiguous hours that are not complete. The last ``n`` rows need the candles
             of the last ``warmup + n`` hours, and no more.
-        compute: Candles to one row a candle, with the columns.
+        compute: Candles to one value a candle for each column, in any order.
     """
 
     name: str
     columns: tuple[str, ...]
     warmup: int
-    compute: Callable[[pd.DataFrame], pd.DataFrame]
+    compute: Callable[[pd.DataFrame], Mapping[str, ArrayLike]]
 
 
 FEATURE_SETS: dict[str, FeatureSet] = {
@@ -62,5 +64,7 @@ def compute_features(name: str, klines: pd.DataFrame) -> pd.DataFrame:
         ParameterError: There is no feature set of this name.
     """
     feature_set = find_feature_set(name)
-    features = feature_set.compute(klines)[list(feature_set.columns)].astype("float64")
-    return features.set_axis(pd.DatetimeIndex(klines["timestamp"], name="timestamp"))
+    computed = feature_set.compute(klines)
+    values = [np.asarray(computed[column], np.float64) for column in feature_set.columns]
+    index = pd.DatetimeIndex(klines["timestamp"], name="timestamp")
+    return pd.DataFrame(np.stack(values, axis=1), index=index, columns=list(feature_set.columns))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from make_us_rich.features.hours import naive_utc, position_in_run
 
@@ -26,8 +26,8 @@ WARMUP = max(HOURS)
 Column = NDArray[np.float64]
 
 
-def returns(klines: pd.DataFrame) -> pd.DataFrame:
-    """Returns, realised range and volatility, time of the week, and activity, one row a candle.
+def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
+    """Returns, realised range and volatility, time of the week, and activity, one value a candle.
 
     - ``log_return``: log(close / close of the hour before).
     - ``range_{1,24,168}h``: square root of the mean of log(high / low)^2 / (4 log 2) over the last hours, an
@@ -42,7 +42,7 @@ def returns(klines: pd.DataFrame) -> pd.DataFrame:
       bought); 0 without a trade.
     """
     opened = klines["timestamp"].dt
-    columns = {
+    return {
         **_moves(klines),
         "hour_of_day": opened.hour,
         "day_of_week": opened.day_of_week,
@@ -50,7 +50,6 @@ def returns(klines: pd.DataFrame) -> pd.DataFrame:
         "log_trades": np.log1p(klines["trades"]),
         "taker_imbalance": _taker_imbalance(klines),
     }
-    return pd.DataFrame(columns)
 
 
 def _moves(klines: pd.DataFrame) -> dict[str, Column]:

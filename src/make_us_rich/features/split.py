@@ -56,9 +56,7 @@ class Parts:
     test: Windows
 
 
-def split_rows(
-    timestamps: pd.DatetimeIndex, test_fraction: float, validation_fraction: float, horizon: int
-) -> Split:
+def split_rows(timestamps: pd.DatetimeIndex, test_fraction: float, validation_fraction: float, horizon: int) -> Split:
     """Cut the rows in two, the last ones for the test; not one is lost.
 
     Args:

@@ -60,9 +60,7 @@ class Windows:
         return gathered
 
     def _every_input(self) -> NDArray[np.float32]:
-        view: NDArray[np.float32] = np.moveaxis(
-            sliding_window_view(self.features, self.lookback, axis=0), 2, 1
-        )
+        view: NDArray[np.float32] = np.moveaxis(sliding_window_view(self.features, self.lookback, axis=0), 2, 1)
         return view
 
     def targets(self) -> NDArray[np.float64]:

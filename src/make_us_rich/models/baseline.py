@@ -37,7 +37,7 @@ class Baseline(Architecture):
     feature_set: Literal["returns"] = "returns"
     decays: tuple[float, ...] = Field(min_length=1)
 
-    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:
+    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
         """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
         # It has nothing to stop or to calibrate, so that it may learn from the validation windows too.
         windows = parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
