@@ -1,10 +1,14 @@
 """Fixtures that several rooms share."""
 
+import contextlib
+import functools
 import os
 import secrets
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -37,19 +41,21 @@ class S3Server:
 
     def make_bucket(self) -> str:
         """A new bucket's name."""
+        name = f"test-{secrets.token_hex(6)}"
+        self._client.create_bucket(Bucket=name)
+        return name
+
+    @functools.cached_property
+    def _client(self) -> Any:
         from botocore.session import Session
 
-        name = f"test-{secrets.token_hex(6)}"
-        client = Session().create_client(
+        return Session().create_client(
             "s3",
             region_name="us-east-1",
             endpoint_url=self.endpoint,
             aws_access_key_id=self.key,
             aws_secret_access_key=self.secret,
         )
-        client.create_bucket(Bucket=name)
-        client.close()
-        return name
 
 
 def free_port() -> int:
@@ -77,6 +83,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     try:
         _wait(server, process, folder / "log")
         yield server
+        server._client.close()
     finally:
         process.kill()  # Its data are thrown away; an orderly end takes seconds.
         process.wait(timeout=10)
@@ -115,6 +122,12 @@ def _wait(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None
     pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
+@pytest.fixture(scope="session")
+def shared_bucket(s3_server: S3Server) -> str:
+    """A bucket for all tests, each below a prefix of its own; quicker than a new one."""
+    return s3_server.make_bucket()
+
+
 @pytest.fixture
 def bucket(s3_server: S3Server) -> str:
     """A new bucket."""
@@ -131,3 +144,35 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared market data are not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def half_way(s3_server: S3Server) -> Iterator[str]:
+    """The address of a way to the S3 server that breaks after 100 kB of a request."""
+    port = int(s3_server.endpoint.rsplit(":", 1)[1])
+
+    class Cut(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", port)) as server:
+                threading.Thread(target=_relay, args=(server, self.request, 10**9), daemon=True).start()
+                _relay(self.request, server, 100_000)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Cut) as way:
+        way.daemon_threads = True
+        threading.Thread(target=way.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{way.server_address[1]}"
+        way.shutdown()
+
+
+def _relay(source: socket.socket, target: socket.socket, left: int) -> None:
+    with contextlib.suppress(OSError):
+        while left > 0 and (part := source.recv(min(left, 65_536))):
+            target.sendall(part)
+            left -= len(part)
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
