@@ -11,9 +11,7 @@ from make_us_rich.domain.klines import KLINE_DTYPES
 MakeKlines = Callable[..., pd.DataFrame]
 
 
-def build_klines(
-    rows: int, seed: int = 0, gaps: Sequence[int] = (), start: str = "2023-12-28"
-) -> pd.DataFrame:
+def build_klines(rows: int, seed: int = 0, gaps: Sequence[int] = (), start: str = "2023-12-28") -> pd.DataFrame:
     """Random-walk candles; hours are missing before each row in ``gaps``, and some hours have no trade."""
     rng = np.random.default_rng(seed)
     hours = np.arange(rows) + 3 * np.isin(np.arange(rows), gaps).cumsum()

@@ -44,9 +44,7 @@ def row_by_row(klines: pd.DataFrame) -> pd.DataFrame:
 
 def read_klines(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path).set_axis(list(KLINE_COLUMNS), axis=1)
-    times = {
-        column: pd.to_datetime(frame[column], unit="ms", utc=True) for column in ("timestamp", "close_time")
-    }
+    times = {column: pd.to_datetime(frame[column], unit="ms", utc=True) for column in ("timestamp", "close_time")}
     return frame.assign(**times).astype(KLINE_DTYPES)
 
 

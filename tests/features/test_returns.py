@@ -59,29 +59,21 @@ def naive_imbalance(candle: dict[str, float]) -> float:
 def test_log_return_equals_its_naive_twin(klines: pd.DataFrame, candles: list[dict[str, float]]) -> None:
     expected = [naive_log_return(candles, row) for row in range(len(candles))]
 
-    np.testing.assert_allclose(
-        compute_features("returns", klines)["log_return"], expected, rtol=1e-12, atol=1e-15
-    )
+    np.testing.assert_allclose(compute_features("returns", klines)["log_return"], expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 168])
-def test_range_equals_its_naive_twin(
-    klines: pd.DataFrame, candles: list[dict[str, float]], hours: int
-) -> None:
+def test_range_equals_its_naive_twin(klines: pd.DataFrame, candles: list[dict[str, float]], hours: int) -> None:
     expected = [naive_range(candles, row, hours) for row in range(len(candles))]
 
     np.testing.assert_allclose(compute_features("returns", klines)[f"range_{hours}h"], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 168])
-def test_volatility_equals_its_naive_twin(
-    klines: pd.DataFrame, candles: list[dict[str, float]], hours: int
-) -> None:
+def test_volatility_equals_its_naive_twin(klines: pd.DataFrame, candles: list[dict[str, float]], hours: int) -> None:
     expected = [naive_volatility(candles, row, hours) for row in range(len(candles))]
 
-    np.testing.assert_allclose(
-        compute_features("returns", klines)[f"volatility_{hours}h"], expected, rtol=1e-12
-    )
+    np.testing.assert_allclose(compute_features("returns", klines)[f"volatility_{hours}h"], expected, rtol=1e-12)
 
 
 def test_time_of_the_week_is_that_of_the_open_time_in_utc(
@@ -98,12 +90,8 @@ def test_time_of_the_week_is_that_of_the_open_time_in_utc(
 def test_activity_equals_its_naive_twin(klines: pd.DataFrame, candles: list[dict[str, float]]) -> None:
     features = compute_features("returns", klines)
 
-    np.testing.assert_allclose(
-        features["log_volume"], [math.log(1 + c["volume"]) for c in candles], rtol=1e-12
-    )
-    np.testing.assert_allclose(
-        features["log_trades"], [math.log(1 + c["trades"]) for c in candles], rtol=1e-12
-    )
+    np.testing.assert_allclose(features["log_volume"], [math.log(1 + c["volume"]) for c in candles], rtol=1e-12)
+    np.testing.assert_allclose(features["log_trades"], [math.log(1 + c["trades"]) for c in candles], rtol=1e-12)
     np.testing.assert_allclose(features["taker_imbalance"], [naive_imbalance(c) for c in candles], atol=1e-12)
 
 

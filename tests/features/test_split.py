@@ -46,9 +46,7 @@ def test_a_year_is_cut_into_7884_and_876_rows(make_klines: MakeKlines) -> None:
 
 
 @given(rows=sizes, gaps=gaps, test_fraction=fractions)
-def test_not_one_row_is_lost(
-    make_klines: MakeKlines, rows: int, gaps: list[int], test_fraction: float
-) -> None:
+def test_not_one_row_is_lost(make_klines: MakeKlines, rows: int, gaps: list[int], test_fraction: float) -> None:
     klines = make_klines(rows, gaps=gaps)
 
     cut = split(klines, test_fraction)
@@ -84,9 +82,7 @@ def test_parts_follow_one_another_at_least_a_horizon_apart(
 
 
 @given(rows=sizes, gaps=gaps)
-def test_every_window_is_in_a_part_or_in_an_embargo(
-    make_klines: MakeKlines, rows: int, gaps: list[int]
-) -> None:
+def test_every_window_is_in_a_part_or_in_an_embargo(make_klines: MakeKlines, rows: int, gaps: list[int]) -> None:
     klines = make_klines(rows, gaps=gaps)
     parts = parts_of(klines)
     first_test = int((klines["timestamp"] < split(klines).test_start).sum())
@@ -123,10 +119,7 @@ def test_parts_share_the_memory_of_the_windows(make_klines: MakeKlines) -> None:
 
     parts = split_windows(windows, split(klines))
 
-    assert all(
-        np.shares_memory(part.inputs(), windows.features)
-        for part in (parts.fit, parts.validation, parts.test)
-    )
+    assert all(np.shares_memory(part.inputs(), windows.features) for part in (parts.fit, parts.validation, parts.test))
 
 
 def test_a_split_survives_its_record(make_klines: MakeKlines) -> None:
@@ -137,9 +130,7 @@ def test_a_split_survives_its_record(make_klines: MakeKlines) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 40])
 def test_too_few_rows_to_test_one_forecast_are_refused(make_klines: MakeKlines, rows: int) -> None:
-    with pytest.raises(
-        DataError, match=f"{rows} candles leave {rows // 10} for the test part and 6 are needed"
-    ):
+    with pytest.raises(DataError, match=f"{rows} candles leave {rows // 10} for the test part and 6 are needed"):
         split(make_klines(rows))
 
 

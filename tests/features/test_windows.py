@@ -31,9 +31,7 @@ def valid(frame: pd.DataFrame, row: int, lookback: int, horizon: int) -> bool:
     if first < 0 or last >= len(frame):
         return False
     steps = [frame.index[at] - frame.index[at - 1] for at in range(first + 1, last + 1)]
-    return all(step == HOUR for step in steps) and bool(
-        np.isfinite(frame.iloc[first : row + 1].to_numpy()).all()
-    )
+    return all(step == HOUR for step in steps) and bool(np.isfinite(frame.iloc[first : row + 1].to_numpy()).all())
 
 
 @given(
@@ -54,9 +52,7 @@ def test_origins_are_the_rows_that_the_definition_allows(
 
 
 @given(gaps=gaps, lookback=st.integers(1, 30), horizon=st.integers(1, 30))
-def test_no_window_crosses_a_gap(
-    make_klines: MakeKlines, gaps: list[int], lookback: int, horizon: int
-) -> None:
+def test_no_window_crosses_a_gap(make_klines: MakeKlines, gaps: list[int], lookback: int, horizon: int) -> None:
     windows = windows_over(make_klines(ROWS, gaps=gaps), lookback, horizon)
 
     first = windows.timestamps[windows.origins - lookback + 1]
@@ -156,9 +152,7 @@ def test_earlier_and_later_candles_are_left_out(make_klines: MakeKlines) -> None
 
 
 @given(gaps=gaps, lookback=st.integers(1, 20))
-def test_input_rows_are_the_rows_that_the_windows_see(
-    make_klines: MakeKlines, gaps: list[int], lookback: int
-) -> None:
+def test_input_rows_are_the_rows_that_the_windows_see(make_klines: MakeKlines, gaps: list[int], lookback: int) -> None:
     origins = windows_over(make_klines(ROWS, gaps=gaps), lookback).origins[::3]
 
     seen = {row for origin in origins for row in range(origin - lookback + 1, origin + 1)}

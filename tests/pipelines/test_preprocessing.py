@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -26,9 +26,7 @@ from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline
 ROWS = 720
 DAYS = ROWS // 24
 LOOKBACKS = {"baseline": 30, "lstm_levels": 20}
-RUN = RunContext(
-    Pair.parse("btc_usdt"), "2025-01-01T00.00.00.000Z", datetime(2025, 1, 1, tzinfo=UTC), "unknown"
-)
+RUN = RunContext(Pair.parse("btc_usdt"), "2025-01-01T00.00.00.000Z", datetime(2025, 1, 1, tzinfo=UTC), "unknown")
 PARAMETERS = PreprocessingParameters(test_fraction=0.1, validation_fraction=0.2)
 TRAINING = {
     "seed": 1,
@@ -56,9 +54,9 @@ def random_walk(rows: int = ROWS, gaps: tuple[int, ...] = ()) -> pd.DataFrame:
     prices = {"open": close, "high": close * spread, "low": close / spread, "close": close}
     flows = {name: rng.exponential(9, rows) for name in ("volume", "quote_av", "tb_base_av", "tb_quote_av")}
     times = {"timestamp": opened, "close_time": opened + pd.Timedelta("59min")}
-    return pd.DataFrame(
-        {**times, **prices, **flows, "trades": rng.integers(1, 99, rows), "ignore": 0.0}
-    ).astype(KLINE_DTYPES)
+    return pd.DataFrame({**times, **prices, **flows, "trades": rng.integers(1, 99, rows), "ignore": 0.0}).astype(
+        KLINE_DTYPES
+    )
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +128,7 @@ def test_a_scaler_is_fitted_on_the_rows_that_fit_windows_see(
     assert scaler.n_samples_seen_ == len(rows)
 
 
+@settings(max_examples=25)
 @given(factor=st.floats(0.01, 100))
 def test_no_other_row_changes_a_scaler(training: TrainingParameters, factor: float) -> None:
     klines = random_walk()
@@ -156,6 +155,7 @@ def test_every_row_seen_can_change_a_scaler(training: TrainingParameters) -> Non
         assert scaler.data_max_[list(scaler.feature_names_in_).index("high")] == 1e6
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(1e-3, 1e6), min_size=9, max_size=9))
 def test_scaling_there_and_back_changes_nothing(training: TrainingParameters, row: list[float]) -> None:
     scaler = scalers_of(random_walk(), training, "lstm_levels")["lstm_levels"]

@@ -41,15 +41,17 @@ def _calendar(opened: NDArray[np.datetime64]) -> dict[str, NDArray[np.generic]]:
     months = days.astype("datetime64[M]")
     # 1970-01-01, the day 0, was a Thursday.
     day_of_week = (days.astype(np.int64) + 3) % 7
+    thursdays: NDArray[np.datetime64] = days + (3 - day_of_week).astype("timedelta64[D]")
     return {
         "day_of_week": day_of_week,
         "day_of_month": (days - months).astype(np.int64) + 1,
-        "week_of_year": _iso_week(days + (3 - day_of_week)),
+        "week_of_year": _iso_week(thursdays),
         "month_of_year": months.astype(np.int64) % 12 + 1,
     }
 
 
 def _iso_week(thursdays: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """ISO 8601: a week has the number of its Thursday within that Thursday's year."""
-    since_new_year = (thursdays - thursdays.astype("datetime64[Y]")).astype(np.int64)
-    return since_new_year // 7 + 1
+    days_since_new_year = thursdays - thursdays.astype("datetime64[Y]")
+    weeks: NDArray[np.int64] = days_since_new_year.astype(np.int64) // 7 + 1
+    return weeks
