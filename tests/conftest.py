@@ -77,9 +77,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = S3Server(f"http://127.0.0.1:{ports[0]}", secrets.token_hex(10).upper(), secrets.token_hex(20))
     folder = tmp_path_factory.mktemp("s3")
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            _command(weed, folder, ports), env=_environment(server), stdout=log, stderr=log
-        )
+        process = subprocess.Popen(_command(weed, folder, ports), env=_environment(server), stdout=log, stderr=log)
     try:
         _wait(server, process, folder / "log")
         yield server

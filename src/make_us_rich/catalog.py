@@ -134,9 +134,7 @@ def _load(catalog: DataCatalog, name: str, version: str | None = None) -> Any:
         if own is not None:
             raise type(own)(str(own)) from exc
         what = f"{name} {version or ''}".strip()
-        raise ArtifactError(
-            f"{what}: {_missing(exc)}; roll back to another version, or run the pair again"
-        ) from exc
+        raise ArtifactError(f"{what}: {_missing(exc)}; roll back to another version, or run the pair again") from exc
 
 
 def _missing(exc: DatasetError) -> str:

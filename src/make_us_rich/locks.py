@@ -60,9 +60,7 @@ def pair_lock(
         StorageError: The store failed.
     """
     if root.startswith("s3://"):
-        return _lease(
-            f"{root.rstrip('/')}/.locks/{pair}.json", pair, credentials or {}, now(), (renew, stale)
-        )
+        return _lease(f"{root.rstrip('/')}/.locks/{pair}.json", pair, credentials or {}, now(), (renew, stale))
     return _file_lock(Path(root) / ".locks" / f"{pair}.lock", pair, now())
 
 

@@ -153,9 +153,7 @@ def naming(path: str, *, absent: bool = False) -> Iterator[None]:
         raise StorageError(f"{path}: {line}") from exc
 
 
-def ask(
-    fs: AsyncFileSystem, request: Callable[..., Any], *args: Any, seconds: float = 60.0, **kwargs: Any
-) -> Any:
+def ask(fs: AsyncFileSystem, request: Callable[..., Any], *args: Any, seconds: float = 60.0, **kwargs: Any) -> Any:
     """Wait for a bucket's answer to a request that sends data, but not for ever.
 
     The client's own limits do not cover its waiting for leave to send the body (``100 Continue``), so that a

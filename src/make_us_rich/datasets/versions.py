@@ -89,9 +89,7 @@ class VersionsDataset(AbstractDataset[Collection[str], tuple[str, ...]]):
     def _versions(self) -> dict[str, frozenset[str]]:
         files = [file.parts for file in list_files(self._fs, self._path.as_posix())]
         return {
-            artifact: frozenset(
-                parts[1] for parts in files if len(parts) == 3 and parts[::2] == (artifact, artifact)
-            )
+            artifact: frozenset(parts[1] for parts in files if len(parts) == 3 and parts[::2] == (artifact, artifact))
             for artifact in self._artifacts
         }
 
