@@ -38,7 +38,7 @@ class ChampionPointer(BaseModel):
         except ValidationError as exc:
             raise ArtifactError(
                 f"{pair}: the champion pointer is damaged ({exc.errors()[0]['msg']});"
-                " run the pair again to write it anew"
+                " delete its champion.json and run the pair again"
             ) from exc
         if pointer.pair != pair:
             raise ArtifactError(

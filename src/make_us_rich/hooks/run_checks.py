@@ -15,9 +15,12 @@ from kedro.pipeline import Pipeline
 from make_us_rich import pairs
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
-from make_us_rich.locks import pair_lock
+from make_us_rich.locks import Held, pair_lock
 from make_us_rich.project_parameters import check_parameters
 from make_us_rich.storage import check_storage
+
+PUBLISHED = ("scaler", "onnx_model", "manifest", "champion", "kept_versions")
+"""Datasets that only the holder of a pair may write."""
 
 
 class RunChecksHooks:
@@ -25,6 +28,7 @@ class RunChecksHooks:
 
     def __init__(self) -> None:
         self._held = ExitStack()
+        self._locks: dict[str, Held] = {}
         self._project = Path()
         self._root = ""
         self._credentials: dict[str, Any] = {}
@@ -54,7 +58,15 @@ class RunChecksHooks:
         """Ask the store, then hold every pair of the run; first of all hooks, so that nothing has begun yet."""
         check_storage(self._root, self._credentials)
         for pair in pairs_of(pipeline):
-            self._held.enter_context(pair_lock(self._root, pair.name, self._credentials))
+            lock = pair_lock(self._root, pair.name, self._credentials)
+            self._locks[pair.name] = self._held.enter_context(lock)
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str) -> None:
+        """Publish only while the pair is held: a lease in a bucket can be lost where a run was frozen for long."""
+        pair, _, name = dataset_name.partition(".")
+        if name in PUBLISHED:
+            self._locks[pair].check()
 
     @hook_impl
     def after_pipeline_run(self) -> None:
