@@ -37,9 +37,7 @@ def tabulate(env: str | None = None) -> str:
     names: list[str] = open_config(env)["parameters"]["pairs"]
     rows = [COLUMNS, *(row for name in names for row in _rows(catalog, name))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *_where_next(env)])
 
 
@@ -112,19 +110,15 @@ def roll_back(name: str, version: str | None = None, env: str | None = None) -> 
         What was done, in words.
 
     Raises:
-        ArtifactError: There is no such version, or it is damaged; what is served stays.
+        ArtifactError: There is no such version, it is damaged, or its verdict forbids it; what is served stays.
         LockedError: A run holds the pair.
         UnknownPairError: The pair is not configured.
     """
     pair, config = Pair.parse(name), open_config(env)
     if pair.name not in config["parameters"]["pairs"]:
-        raise UnknownPairError(
-            f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}"
-        )
+        raise UnknownPairError(f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}")
     root = config["globals"]["root"]
-    with pair_lock(
-        root if "://" in root else str(find_project() / root), name, config["credentials"]["storage"]
-    ):
+    with pair_lock(root if "://" in root else str(find_project() / root), name, config["credentials"]["storage"]):
         return _point_back(open_catalog(env), name, version)
 
 
@@ -134,7 +128,16 @@ def _point_back(catalog: DataCatalog, name: str, version: str | None) -> str:
     target = version or (earlier[-1] if earlier else None)
     if target is None:
         raise ArtifactError(f"{name}: there is no earlier champion to go back to; name a version with --to")
-    load_version(catalog, name, target)
+    if target == pointer.version:
+        return f"{name}: already serving {target}"
+    _require_publishable(load_version(catalog, name, target).manifest)
     reason = f"rolled back from {pointer.version}"
     catalog.save(f"{name}.champion", pointer.promote(target, datetime.now(UTC), reason))
     return f"{name}: now serving {target}, {reason}"
+
+
+def _require_publishable(manifest: Manifest) -> None:
+    if not manifest.verdict.publish:
+        raise ArtifactError(
+            f"{manifest.pair} {manifest.version}: may not be served, {manifest.verdict.reason}; name another version"
+        )

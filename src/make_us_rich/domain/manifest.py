@@ -89,14 +89,17 @@ class Manifest(Candidate):
         Raises:
             ArtifactError: It is no manifest, or one of another contract.
         """
-        try:
-            manifest = cls.model_validate(record)
-        except ValidationError as exc:
+        # First: a manifest of another contract may have other fields.
+        contract = record.get("contract", CONTRACT) if isinstance(record, dict) else CONTRACT
+        if contract != CONTRACT:
             raise ArtifactError(
-                f"{name}: not a valid manifest: {exc.errors()[0]['msg']}; train the pair again"
-            ) from exc
-        if manifest.contract != CONTRACT:
-            raise ArtifactError(
-                f"{name}: made for contract {manifest.contract}, this release reads {CONTRACT}; train the pair again"
+                f"{name}: made for contract {contract}, this release reads {CONTRACT}; train the pair again"
             )
-        return manifest
+        try:
+            return cls.model_validate(record)
+        except ValidationError as exc:
+            problem = exc.errors()[0]
+            path = ".".join(map(str, problem["loc"]))
+            raise ArtifactError(
+                f"{name}: not a valid manifest: {path}: {problem['msg']}; train the pair again"
+            ) from exc

@@ -1,6 +1,7 @@
 """Before any node runs: parameters, store, locks; and what the nodes may know of their run."""
 
 import atexit
+import shutil
 import subprocess
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -44,9 +45,7 @@ class RunChecksHooks:
         self._root = root if "://" in root else str(self._project / root)
 
     @hook_impl
-    def after_catalog_created(
-        self, catalog: DataCatalog, conf_creds: dict[str, Any], save_version: str | None
-    ) -> None:
+    def after_catalog_created(self, catalog: DataCatalog, conf_creds: dict[str, Any], save_version: str | None) -> None:
         """Give each pair's nodes their run."""
         self._credentials = conf_creds.get("storage", {})
         started, revision = datetime.now(UTC), git_revision(self._project)
@@ -57,9 +56,12 @@ class RunChecksHooks:
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Ask the store, then hold every pair of the run; first of all hooks, so that nothing has begun yet."""
         check_storage(self._root, self._credentials)
-        for pair in pairs_of(pipeline):
-            lock = pair_lock(self._root, pair.name, self._credentials)
-            self._locks[pair.name] = self._held.enter_context(lock)
+        # Kedro tells no hook of an error in here: when one pair is refused, the others are let go at once.
+        with ExitStack() as taken:
+            for pair in pairs_of(pipeline):
+                lock = pair_lock(self._root, pair.name, self._credentials)
+                self._locks[pair.name] = taken.enter_context(lock)
+            self._held.push(taken.pop_all())
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str) -> None:
@@ -86,7 +88,9 @@ def pairs_of(pipeline: Pipeline) -> list[Pair]:
 
 
 def git_revision(project: Path) -> str:
-    """The commit of a checkout, or ``unknown`` where there is none, as in an image."""
+    """The commit of a checkout, or ``unknown`` where there is none, or no git, as in an image."""
+    if shutil.which("git") is None:
+        return "unknown"
     command = ["git", "-C", str(project), "rev-parse", "HEAD"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed but for a path)
     return answer.stdout.strip() if answer.returncode == 0 else "unknown"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from make_us_rich.domain.errors import DataError
+from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import Forecast
 from make_us_rich.domain.klines import HOUR
-from make_us_rich.features.feature_set import compute_features, find_feature_set
+from make_us_rich.features.feature_set import FEATURE_SETS, compute_features, find_feature_set
+from make_us_rich.features.hours import follows, naive_utc
 from make_us_rich.inference.session import QuantileSession
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from make_us_rich.domain.manifest import Manifest
 
@@ -31,6 +33,7 @@ class Champion:
 
     def __init__(self, manifest: Manifest, onnx_model: bytes) -> None:
         self.manifest = manifest
+        _check_features(manifest)
         shapes = (manifest.lookback, len(manifest.columns)), (manifest.horizon, len(manifest.levels))
         self._session = QuantileSession(onnx_model, f"{manifest.pair} {manifest.version}", shapes)
 
@@ -46,12 +49,13 @@ class Champion:
             klines: Closed candles, oldest first, at least ``candles`` hours in a row at the end.
 
         Raises:
-            DataError: There are fewer candles, or a gap among the last ones.
+            DataError: There are fewer candles, or a gap or a bad value among the last ones.
         """
         window = klines.tail(self.candles)
+        self._check_candles(window)
         features = compute_features(self.manifest.feature_set, window).tail(self.manifest.lookback)
-        self._check(window, features)
         inputs = features[list(self.manifest.columns)].to_numpy(np.float32)
+        self._check_values(window, inputs)
         last = window.iloc[-1]
         prices = float(last["close"]) * np.exp(self._session.quantiles(inputs[None])[0].astype(np.float64))
         return Forecast(
@@ -64,12 +68,28 @@ class Champion:
             quantiles=tuple(tuple(map(float, row)) for row in prices),
         )
 
-    def _check(self, window: pd.DataFrame, features: pd.DataFrame) -> None:
-        if len(window) < self.candles or features.isna().to_numpy().any():
-            raise DataError(
-                f"{self.manifest.pair}: a forecast needs {self.candles} closed candles in a row,"
-                f" there are {len(window)} with a gap or a bad value among them; fetch the pair again"
-                if len(window) >= self.candles
-                else f"{self.manifest.pair}: a forecast needs {self.candles} closed candles in a row,"
-                f" there are only {len(window)}; fetch more of its history"
-            )
+    def _check_candles(self, window: pd.DataFrame) -> None:
+        if len(window) < self.candles:
+            raise DataError(f"{self._need()}, there are only {len(window)}; fetch more of its history")
+        opened = naive_utc(pd.DatetimeIndex(window["timestamp"]))
+        # Not every feature set has a warm-up that a gap would interrupt.
+        gaps = np.flatnonzero(~follows(opened)[1:])
+        if len(gaps):
+            after = np.datetime_as_string(opened[gaps[0]], unit="m")
+            raise DataError(f"{self._need()}, there is a gap after the one of {after} UTC; fetch the pair again")
+
+    def _check_values(self, window: pd.DataFrame, inputs: NDArray[np.float32]) -> None:
+        if not np.isfinite(inputs).all() or not 0 < float(window["close"].iloc[-1]) < np.inf:
+            raise DataError(f"{self._need()}, there is a bad value among them; fetch the pair again")
+
+    def _need(self) -> str:
+        return f"{self.manifest.pair}: a forecast needs {self.candles} closed candles in a row"
+
+
+def _check_features(manifest: Manifest) -> None:
+    known = FEATURE_SETS.get(manifest.feature_set)
+    if known is None or known.columns != manifest.columns:
+        raise ArtifactError(
+            f"{manifest.pair} {manifest.version}: made on the features {', '.join(manifest.columns)}"
+            f" of {manifest.feature_set!r}, which this release does not compute; train the pair again"
+        )

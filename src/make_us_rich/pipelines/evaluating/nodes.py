@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.table import score_by_horizon
@@ -56,9 +57,18 @@ def _test_windows(
 
 
 def choose_candidate(scores: pd.DataFrame, architectures: str, run: RunContext) -> dict[str, str]:
-    """The architecture to convert: of those asked for, the one with the lowest mean CRPS on the test part."""
+    """The architecture to convert: of those asked for, the one with the lowest mean CRPS on the test part.
+
+    Raises:
+        DataError: None of them has a finite error, as after a fit that has diverged.
+    """
     means = scores.groupby("architecture")["crps"].mean()
     names = requested(architectures)
+    if not np.isfinite(means[names]).any():
+        raise DataError(
+            f"{run.pair}: the forecasts of {', '.join(names)} are not finite numbers;"
+            " look at the training curve and lower the learning rate"
+        )
     name = str(means[names].idxmin())
     skill = 1 - means[name] / means[BASELINE]
     log.info("%s: %s has the lowest CRPS, %+.1f %% against the baseline", run.pair, name, 100 * skill)
