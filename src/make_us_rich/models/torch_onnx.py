@@ -1,12 +1,18 @@
 """From torch to ONNX, for every network."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from make_us_rich.domain.errors import ParityError
 from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 def to_onnx(forecaster: nn.Module, lookback: int, features: int) -> bytes:
@@ -35,4 +41,12 @@ def to_onnx(forecaster: nn.Module, lookback: int, features: int) -> bytes:
         )
     if program is None:
         raise ParityError("torch exported no program; look at its log above")
-    return bytes(program.model_proto.SerializeToString())
+    model = program.model_proto
+    _forget_traces(model)
+    return bytes(model.SerializeToString())
+
+
+def _forget_traces(model: ModelProto) -> None:
+    """Torch notes on each node where in the source it comes from, with this machine's paths; they are published."""
+    for noted in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del noted.metadata_props[:]
