@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ class Baseline(Architecture):
     """
 
     feature_set: Literal["returns"] = "returns"
-    decays: tuple[float, ...] = Field(min_length=1)
+    decays: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
 
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
         """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
@@ -149,11 +149,7 @@ class FittedBaseline:
         graph = helper.make_graph(
             nodes,
             "baseline",
-            [
-                helper.make_tensor_value_info(
-                    INPUT, TensorProto.FLOAT, ["batch", len(self.weights), "feature"]
-                )
-            ],
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", len(self.weights), "feature"])],
             [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *self.table.shape])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         )

@@ -1,0 +1,126 @@
+"""Small markets, and what each stage makes of them, for the tests of the stages after it."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from make_us_rich.candles.frame import to_klines
+from make_us_rich.candles.report import DataReport, Issues
+from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.pair import Pair
+from make_us_rich.domain.run import RunContext
+from make_us_rich.features.split import Parts, Split, split_windows
+from make_us_rich.features.windows import make_windows
+from make_us_rich.models.challengers import Challengers
+from make_us_rich.models.interface import FitSettings, Scaler
+from make_us_rich.models.registry import TrainingParameters
+from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, split_klines
+from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
+from make_us_rich.pipelines.training.nodes import fit_challengers
+from make_us_rich.replay import SimulatedMarket
+
+# Threads that wait for one another make tiny networks slow where the cores are busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROWS = 720
+STARTED = datetime(2025, 1, 1, 0, 5, tzinfo=UTC)
+VERSION = "2025-01-01T00.05.00.000Z"
+RUN = RunContext(Pair.parse("btc_usdt"), VERSION, STARTED, "0123abc")
+PREPROCESSING = PreprocessingParameters(test_fraction=0.1, validation_fraction=0.2)
+SETTINGS = FitSettings(QUANTILE_LEVELS, seed=42, accelerator="cpu")
+TRAINING = TrainingParameters.model_validate(
+    {
+        "seed": 42,
+        "accelerator": "cpu",
+        "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
+        "lstm_levels": {
+            "lookback": 12,
+            "batch_size": 64,
+            "hidden_size": 4,
+            "layers": 2,
+            "dropout": 0.2,
+            "learning_rate": 0.01,
+            "max_epochs": 2,
+            "patience": 2,
+        },
+    }
+)
+
+Features = dict[str, Callable[[], pd.DataFrame]]
+
+
+@cache
+def simulated_klines(symbol: str = "BTCUSDT", rows: int = ROWS) -> pd.DataFrame:
+    """The first hours of the simulated market; nobody traded them."""
+    series = SimulatedMarket(seed=42).series(symbol, 1_514_764_800_000)
+    assert series is not None
+    return to_klines([json.loads(row) for row in series.rows[:rows]], symbol)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What preprocessing hands to training."""
+
+    klines: pd.DataFrame
+    features: Features
+    split: dict[str, Any]
+    scalers: dict[str, Scaler]
+
+    def parts(self, architecture: str) -> Parts:
+        """The windows of one architecture."""
+        chosen = TRAINING.architecture(architecture)
+        windows = make_windows(self.features[chosen.feature_set](), self.klines, chosen.lookback, HORIZON)
+        return split_windows(windows, Split.model_validate(self.split))
+
+
+def prepare(klines: pd.DataFrame, architectures: str = "baseline", training: TrainingParameters = TRAINING) -> Prepared:
+    """Run preprocessing on a frame."""
+    days = len(klines) // 24
+    frames = compute_features(klines, days, architectures, training)
+    features: Features = {name: lambda frame=frame: frame for name, frame in frames.items()}  # type: ignore[misc]
+    split = split_klines(klines, days, PREPROCESSING, RUN)
+    scalers = fit_scalers(features, split, architectures, training, PREPROCESSING, RUN)
+    return Prepared(klines, features, split, scalers)
+
+
+@cache
+def prepared(architectures: str = "baseline") -> Prepared:
+    """Preprocessing of the simulated market."""
+    return prepare(simulated_klines(), architectures)
+
+
+@cache
+def trained(architectures: str = "baseline") -> Challengers:
+    """Training on the simulated market."""
+    made = prepared(architectures)
+    return fit_challengers(made.features, made.klines, made.split, made.scalers, TRAINING, RUN)
+
+
+def data_report(*reasons: str) -> dict[str, Any]:
+    """A data report of the simulated market: whole unless there are reasons against it."""
+    first, last = (simulated_klines()["timestamp"].iloc[at].to_pydatetime() for at in (0, -1))
+    report = DataReport(
+        pair="btc_usdt",
+        checked_at=STARTED,
+        rows_in=ROWS,
+        rows_out=ROWS,
+        dropped=0,
+        first=first,
+        last=last,
+        hours=ROWS,
+        issues=Issues(),
+        gaps=(),
+        missing_hours=0,
+        gap_hours=0,
+        missing_share=0.0,
+        fresh=True,
+        whole=not reasons,
+        reasons=reasons,
+    )
+    return report.model_dump(mode="json")
