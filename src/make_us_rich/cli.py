@@ -8,6 +8,9 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from make_us_rich import pairs
+from make_us_rich.catalog import open_config
+from make_us_rich.domain.errors import UnknownPairError
 from make_us_rich.storage import explain
 
 
@@ -40,7 +43,27 @@ def run_pipelines(**options: Any) -> Any:
     """Kedro's own run; ``--pipeline`` stays a spelling of ``--pipelines`` here, without Kedro's deprecation."""
     if options["pipeline"] and not options["pipelines"]:
         options |= {"pipelines": [options["pipeline"]], "pipeline": None}
-    return _kedro_run(**options)
+    if not options["conf_source"]:
+        open_config(options["env"])  # Refuses an environment that is not there; Kedro takes any name.
+    try:
+        return _kedro_run(**options)
+    except ValueError:
+        refuse_unknown(options["pipelines"])
+        raise
+
+
+def refuse_unknown(names: list[str]) -> None:
+    """Say which pairs there are, where Kedro found no pipeline of a name.
+
+    Raises:
+        UnknownPairError: One of the names is no pipeline.
+    """
+    known = ["__default__", *(pair.name for pair in pairs.configured())]
+    for name in set(names) - set(known):
+        raise UnknownPairError(
+            f"{name}: not among the configured pairs ({', '.join(known[1:])});"
+            " add it to `pairs` in conf/base/parameters.yml"
+        )
 
 
 run = copy(kedro_run)

@@ -51,7 +51,8 @@ def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:
     except ValidationError as exc:
         problem = exc.errors()[0]
         path = ".".join(map(str, problem["loc"]))
-        raise ParameterError(f"parameter {path}: {problem['msg']}; correct it in conf/ or in --params") from exc
+        what = "there is no such parameter" if problem["type"] == "extra_forbidden" else problem["msg"]
+        raise ParameterError(f"parameter {path}: {what}; correct it in conf/ or in --params") from exc
     for name in checked.pairs:
         Pair.parse(name)
     requested(checked.architectures)

@@ -70,8 +70,7 @@ def choose_candidate(scores: pd.DataFrame, architectures: str, run: RunContext) 
             " look at the training curve and lower the learning rate"
         )
     name = str(means[names].idxmin())
-    skill = 1 - means[name] / means[BASELINE]
-    log.info("%s: %s has the lowest CRPS, %+.1f %% against the baseline", run.pair, name, 100 * skill)
+    log.info("%s: chose %s, mean CRPS %.4g, the baseline's %.4g", run.pair, name, means[name], means[BASELINE])
     return {"architecture": name, "reason": f"lowest mean CRPS on the test part of {', '.join(names)}"}
 
 
