@@ -1,0 +1,81 @@
+"""What the pages tell a reader to type exists, and what they link is there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from make_us_rich.models.registry import TrainingParameters
+from make_us_rich.pipeline_registry import STAGES
+
+REPO = Path(__file__).resolve().parents[2]
+OUTSIDE = [REPO / "README.md", REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md"]
+PAGES = [*OUTSIDE, *sorted((REPO / "docs").rglob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+
+# Prose says "make sure" as well.
+CODE = "\n".join(re.findall(r"```.*?\n(.*?)```", TEXT, re.DOTALL) + re.findall(r"`([^`\n]+)`", TEXT))
+
+
+def told(pattern: str) -> list[str]:
+    found = re.findall(pattern, CODE, re.MULTILINE)
+    assert found, pattern
+    return sorted({name for match in found for name in re.split(r"[,+ ]", match) if name})
+
+
+@pytest.fixture(scope="module")
+def kedro_commands() -> set[str]:
+    command = [Path(sys.executable).with_name("kedro"), "--help"]
+    quiet = {**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+    shown = subprocess.run(command, cwd=REPO, env=quiet, capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^  ([a-z]+) ", shown, re.MULTILINE))
+
+
+@pytest.mark.parametrize("target", told(r"^(?:\$ )?make ([a-z -]+?)(?:  | #|$)"))
+def test_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (REPO / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_kedro_commands_exist(kedro_commands: set[str]) -> None:
+    assert set(told(r"\bkedro ([a-z]+)\b")) <= kedro_commands
+
+
+@pytest.mark.parametrize("name", told(r"--tags=([a-z,]+)"))
+def test_tag_is_a_stage(name: str) -> None:
+    assert name in STAGES
+
+
+@pytest.mark.parametrize("name", told(r"--namespaces=([a-z_.,]+)"))
+def test_namespace_is_a_pair_and_a_stage(name: str) -> None:
+    pair, stage = name.split(".")
+    assert pair in yaml.safe_load((REPO / "conf" / "base" / "parameters.yml").read_text())["pairs"]
+    assert stage in STAGES
+
+
+@pytest.mark.parametrize("name", told(r"[=,]architectures=([a-z_+]+)"))
+def test_architecture_exists(name: str) -> None:
+    assert name in TrainingParameters.names()
+
+
+@pytest.mark.parametrize("name", told(r"--env=([a-z]+)"))
+def test_environment_exists(name: str) -> None:
+    assert (REPO / "conf" / name).is_dir()
+
+
+# Inside docs/ the strict build looks after links.
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "listed", re.findall(r"^  ([a-z_]+(?:/|\.py)) ", (REPO / "README.md").read_text(), re.MULTILINE)
+)
+def test_the_tree_is_that_of_the_package(listed: str) -> None:
+    assert (REPO / "src" / "make_us_rich" / listed).exists()
