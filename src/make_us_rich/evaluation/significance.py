@@ -69,7 +69,9 @@ def long_run_variance(values: NDArray[np.float64], lags: int) -> float:
     centred = values - values.mean()
     covariances = np.array([centred[lag:] @ centred[: len(centred) - lag] for lag in range(lags + 1)]) / len(centred)
     bartlett = 1 - np.arange(1, lags + 1) / (lags + 1)
-    return float(covariances[0] + 2 * max(covariances[1:].sum(), bartlett @ covariances[1:]))
+    larger = covariances[0] + 2 * max(covariances[1:].sum(), bartlett @ covariances[1:])
+    # Bartlett's is below zero by rounding at most.
+    return max(float(larger), 0.0)
 
 
 def _advantages(loss_a: ArrayLike, loss_b: ArrayLike, horizon: int) -> NDArray[np.float64]:
