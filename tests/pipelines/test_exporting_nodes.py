@@ -1,0 +1,251 @@
+import logging
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog, Version
+from kedro.runner import SequentialRunner
+
+from make_us_rich.datasets.atomic import JSONDataset, PickleDataset
+from make_us_rich.datasets.champion import ChampionPointerDataset
+from make_us_rich.datasets.onnx import OnnxDataset
+from make_us_rich.datasets.versions import VersionsDataset
+from make_us_rich.domain.champion import ChampionPointer
+from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.manifest import Manifest
+from make_us_rich.pipelines.converting.nodes import convert_model, describe_candidate, draw_windows
+from make_us_rich.pipelines.converting.parameters import ConvertingParameters
+from make_us_rich.pipelines.exporting.nodes import (
+    choose_kept,
+    installed_versions,
+    judge,
+    promote,
+    publish_artifacts,
+    write_manifest,
+)
+from make_us_rich.pipelines.exporting.parameters import ExportingParameters
+from make_us_rich.pipelines.exporting.pipeline import create_pipeline
+from synthetic import RUN, STARTED, VERSION, data_report, prepared, trained
+
+CHOICE = {"architecture": "baseline"}
+SERVED = ChampionPointer(pair="btc_usdt").promote("v0", STARTED - timedelta(days=1), "data whole")
+REASON = "BTC_USDT: 3 candles missing between 2025-03-01 04:00 and 07:00 UTC"
+
+
+@pytest.fixture(scope="module")
+def graph() -> bytes:
+    return convert_model(trained(), CHOICE, windows(), RUN)
+
+
+def windows() -> Any:
+    made = prepared()
+    converting = ConvertingParameters(parity_windows=4, rtol=1e-3, atol=1e-5)
+    return draw_windows(made.features, made.klines, made.split, trained(), CHOICE, converting)
+
+
+@pytest.fixture(scope="module")
+def candidate(graph: bytes) -> dict[str, Any]:
+    made, parity = prepared(), {"output": 1e-8, "price": 0.00123}
+    return describe_candidate(
+        graph, parity, made.scalers, made.klines, made.split, {"crps_mean": 0.01}, CHOICE, trained(), windows(), RUN
+    )
+
+
+@pytest.fixture
+def manifest(candidate: dict[str, Any], graph: bytes) -> dict[str, Any]:
+    return make_manifest(candidate, graph)
+
+
+def make_manifest(candidate: dict[str, Any], graph: bytes, *reasons: str) -> dict[str, Any]:
+    checksums = publish_artifacts(candidate, graph, prepared().scalers)[2]
+    return write_manifest(candidate, judge(candidate, data_report(*reasons)), checksums, graph, RUN)
+
+
+def run_exporting(folder: Path, candidate: dict[str, Any], graph: bytes, *reasons: str) -> None:
+    """The real pipeline on the real datasets."""
+    version = Version(None, VERSION)
+    pointer, versions = ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"), folder
+    catalog = DataCatalog(
+        {
+            "scaler": PickleDataset(filepath=str(folder / "scaler.pkl"), version=version),
+            "onnx_model": OnnxDataset(filepath=folder / "model.onnx", version=version),
+            "manifest": JSONDataset(filepath=str(folder / "manifest.json"), version=version),
+            "stored_champion": pointer,
+            "champion": ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"),
+            "stored_versions": VersionsDataset(filepath=versions),
+            "kept_versions": VersionsDataset(filepath=versions),
+        }
+    )
+    inputs = {
+        "candidate": candidate,
+        "candidate_onnx": graph,
+        "scalers": prepared().scalers,
+        "data_report": data_report(*reasons),
+        "run": RUN,
+        "params:exporting": ExportingParameters(keep_versions=2, keep_champions_days=30),
+    }
+    for name, value in inputs.items():
+        catalog[name] = value
+    SequentialRunner().run(create_pipeline(), catalog)
+
+
+def test_a_scaler_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
+    from sklearn.preprocessing import MinMaxScaler
+
+    other: Any = {"baseline": MinMaxScaler(feature_range=(-1, 1)).fit([[0.0] * 12, [1.0] * 12])}
+
+    with pytest.raises(ArtifactError, match="btc_usdt: the scaler and the model come from two runs; run the whole"):
+        publish_artifacts(candidate, graph, other)
+
+
+def test_a_run_without_the_candidates_scaler_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
+    with pytest.raises(ArtifactError, match="the scaler and the model come from two runs"):
+        publish_artifacts(candidate, graph, {})
+
+
+def test_a_graph_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
+    with pytest.raises(ArtifactError, match="btc_usdt candidate: its checksum is not the one in its manifest"):
+        publish_artifacts(candidate, graph + b"x", prepared().scalers)
+
+
+def test_the_candidates_own_artifacts_are_published(candidate: dict[str, Any], graph: bytes) -> None:
+    scaler, onnx_model, _ = publish_artifacts(candidate, graph, prepared().scalers)
+
+    assert scaler is prepared().scalers["baseline"]
+    assert onnx_model == graph
+
+
+def test_the_checksums_are_those_of_the_files_that_are_stored(
+    tmp_path: Path, candidate: dict[str, Any], graph: bytes
+) -> None:
+    run_exporting(tmp_path, candidate, graph)
+
+    record = JSONDataset(filepath=str(tmp_path / f"manifest.json/{VERSION}/manifest.json")).load()
+    files = {"scaler": "scaler.pkl", "onnx_model": "model.onnx"}
+    assert record["checksums"] == {
+        artifact: sha256((tmp_path / name / VERSION / name).read_bytes()).hexdigest()
+        for artifact, name in files.items()
+    }
+
+
+def test_the_pipeline_promotes_the_version_that_it_has_stored(
+    tmp_path: Path, candidate: dict[str, Any], graph: bytes
+) -> None:
+    run_exporting(tmp_path, candidate, graph)
+
+    assert ChampionPointerDataset(pair="btc_usdt", filepath=tmp_path / "champion.json").load().version == VERSION
+
+
+def test_the_pipeline_stores_a_rejected_version_and_serves_the_one_before(
+    tmp_path: Path, candidate: dict[str, Any], graph: bytes
+) -> None:
+    pointer = ChampionPointerDataset(pair="btc_usdt", filepath=tmp_path / "champion.json")
+    pointer.save(SERVED)
+
+    run_exporting(tmp_path, candidate, graph, REASON)
+
+    assert pointer.load() == SERVED
+    assert VersionsDataset(filepath=tmp_path).load() == (VERSION,)
+
+
+def test_whole_data_are_publishable_with_the_parity_in_words(candidate: dict[str, Any]) -> None:
+    assert judge(candidate, data_report()) == {"publish": True, "reason": "data whole, parity within 0.0012"}
+
+
+def test_data_that_are_not_whole_are_not_with_every_reason(candidate: dict[str, Any]) -> None:
+    assert judge(candidate, data_report(REASON, "BTC_USDT: not fresh")) == {
+        "publish": False,
+        "reason": f"data not whole: {REASON}; BTC_USDT: not fresh",
+    }
+
+
+def test_the_manifest_is_the_candidate_with_version_verdict_and_revision(
+    manifest: dict[str, Any], candidate: dict[str, Any]
+) -> None:
+    read = Manifest.read(manifest, "btc_usdt")
+
+    assert (read.version, read.git_revision) == (VERSION, "0123abc")
+    assert read.verdict.publish
+    assert read.packages == installed_versions()
+    same = candidate.keys() - {"checksums"}
+    assert {name: manifest[name] for name in same} == {name: candidate[name] for name in same}
+
+
+def test_no_manifest_is_written_when_the_store_gives_back_another_graph(
+    candidate: dict[str, Any], graph: bytes
+) -> None:
+    scalers = prepared().scalers
+    checksums, verdict = publish_artifacts(candidate, graph, scalers)[2], judge(candidate, data_report())
+
+    with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: its checksum is not the one"):
+        write_manifest(candidate, verdict, checksums, graph[:-1], RUN)
+
+
+def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from make_us_rich.pipelines.exporting import nodes
+
+    monkeypatch.setattr(nodes, "PACKAGES", ("numpy", "no-such-package"))
+
+    assert list(installed_versions()) == ["numpy"]
+
+
+def test_a_publishable_version_becomes_the_champion_at_the_runs_start(manifest: dict[str, Any]) -> None:
+    pointer = promote(manifest, SERVED, RUN)
+
+    assert pointer.version == VERSION
+    assert pointer.promotions[-1].at == STARTED
+    assert pointer.promotions[-1].reason == "data whole, parity within 0.0012"
+    assert pointer.promotions[:-1] == SERVED.promotions
+
+
+def test_a_rejected_version_leaves_the_pointer_as_it_is(
+    candidate: dict[str, Any], graph: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert promote(make_manifest(candidate, graph, REASON), SERVED, RUN) is SERVED
+    (message,) = caplog.messages
+    assert REASON in message
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def kept(stored: str, promoted: dict[str, float], newest: int = 2, days: int = 30) -> str:
+    """Versions are letters; a promotion is given in days before the run."""
+    pointer = ChampionPointer(pair="btc_usdt")
+    for version, ago in promoted.items():
+        pointer = pointer.promote(version, STARTED - timedelta(days=ago), "data whole")
+    exporting = ExportingParameters(keep_versions=newest, keep_champions_days=days)
+    return "".join(choose_kept(tuple(stored), pointer, exporting, RUN))
+
+
+def test_the_newest_versions_are_kept_published_or_not() -> None:
+    assert kept("abcdef", {}, newest=3) == "def"
+
+
+def test_the_order_of_the_stored_versions_does_not_matter() -> None:
+    assert kept("fadceb", {}, newest=3) == "def"
+
+
+def test_the_champions_of_the_last_days_are_kept() -> None:
+    assert kept("abcdef", {"b": 29, "c": 1}) == "bcef"
+
+
+def test_the_current_champion_is_kept_however_old_it_is() -> None:
+    assert kept("abcdef", {"a": 300}) == "aef"
+
+
+def test_the_champion_at_the_boundary_is_kept_since_it_was_served_within_the_days() -> None:
+    # b was promoted 40 days ago and served until 10 days ago.
+    assert kept("abcdef", {"a": 50, "b": 40, "c": 10}) == "bcef"
+
+
+def test_a_champion_promoted_at_the_boundary_is_kept() -> None:
+    assert kept("abcdef", {"a": 31, "b": 30, "c": 1}) == "bcef"
+
+
+def test_a_champion_replaced_before_the_boundary_goes() -> None:
+    assert kept("abcdef", {"a": 33, "b": 31, "c": 1}) == "bcef"
+
+
+def test_with_no_days_only_the_current_champion_and_the_newest_stay() -> None:
+    assert kept("abcdef", {"a": 3, "b": 2, "c": 1}, days=0) == "cef"
