@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from make_us_rich.catalog import load_champion, open_catalog
 from make_us_rich.inference.champion import Champion
@@ -51,6 +53,11 @@ class Command:
     def running(self) -> bool:
         """It has not ended yet."""
         return not (self.folder / "exit").exists()
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes that it has completed, such as ``btc_usdt.fetching.check_klines``."""
+        return re.findall(r"Completed node: (\S+)", self.errors)
 
     @property
     def error_lines(self) -> list[str]:
@@ -142,14 +149,18 @@ def kedro(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmKedro]:
     """Starts Kedro commands, each in a process of its own."""
     folder = tmp_path_factory.mktemp("kedro")
     script = Path(__file__).with_name("warm_kedro.py")
+    logging = yaml.safe_load((REPO / "conf" / "logging.yml").read_text())
+    # Tests follow a run by its nodes.
+    logging["loggers"]["kedro.runner"] = {"level": "INFO"}
+    (folder / "logging.yml").write_text(yaml.safe_dump(logging))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, str(script), str(folder / "ready")],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            cwd=REPO,  # Kedro reads conf/logging.yml when it is imported.
-            env=bare_environment(folder),
+            cwd=folder,
+            env={**bare_environment(folder), "KEDRO_LOGGING_CONFIG": str(folder / "logging.yml")},
         )
     with process:
         _appears(folder / "ready", 60)
