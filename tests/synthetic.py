@@ -13,6 +13,7 @@ import pandas as pd
 from make_us_rich.candles.frame import to_klines
 from make_us_rich.candles.report import DataReport, Issues
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.split import Parts, Split, split_windows
@@ -20,6 +21,9 @@ from make_us_rich.features.windows import make_windows
 from make_us_rich.models.challengers import Challengers
 from make_us_rich.models.interface import FitSettings, Scaler
 from make_us_rich.models.registry import TrainingParameters
+from make_us_rich.pipelines.converting.nodes import check_parity, convert_model, describe_candidate, draw_windows
+from make_us_rich.pipelines.converting.parameters import ConvertingParameters
+from make_us_rich.pipelines.exporting.nodes import judge, publish_artifacts, write_manifest
 from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, split_klines
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 from make_us_rich.pipelines.training.nodes import fit_challengers
@@ -39,6 +43,7 @@ TRAINING = TrainingParameters.model_validate(
         "seed": 42,
         "accelerator": "cpu",
         "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
+        "har": {"lookback": 1, "symmetric_from": 12, "symmetry": 0.5},
         "lstm_levels": {
             "lookback": 12,
             "batch_size": 64,
@@ -124,3 +129,26 @@ def data_report(*reasons: str) -> dict[str, Any]:
         reasons=reasons,
     )
     return report.model_dump(mode="json")
+
+
+CONVERTING = ConvertingParameters(parity_windows=16, rtol=1e-3, atol=1e-5)
+
+
+@cache
+def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
+    """What exporting stores of an architecture: its manifest and its graph."""
+    made, challengers = prepared(_both(architecture)), trained(_both(architecture))
+    choice, metrics = {"architecture": architecture}, {"rmse_1h": 0.0, "baseline_rmse_1h": 0.0, "crps_skill_mean": 0.0}
+    windows = draw_windows(made.features, made.klines, made.split, challengers, choice, CONVERTING)
+    graph = convert_model(challengers, choice, windows, RUN)
+    parity = check_parity(graph, challengers, choice, windows, CONVERTING, RUN)
+    candidate = describe_candidate(
+        graph, parity, made.scalers, made.klines, made.split, metrics, choice, challengers, windows, RUN
+    )
+    checksums = publish_artifacts(candidate, graph, made.scalers)[2]
+    record = write_manifest(candidate, judge(candidate, data_report()), checksums, graph, RUN)
+    return Manifest.read(record, "btc_usdt"), graph
+
+
+def _both(architecture: str) -> str:
+    return architecture if architecture == "baseline" else f"baseline+{architecture}"

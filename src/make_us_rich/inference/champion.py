@@ -9,7 +9,7 @@ import pandas as pd
 
 from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import Forecast
-from make_us_rich.domain.klines import HOUR
+from make_us_rich.domain.klines import HOUR, PRICE_COLUMNS
 from make_us_rich.features.feature_set import FEATURE_SETS, compute_features, find_feature_set
 from make_us_rich.features.hours import follows, naive_utc
 from make_us_rich.inference.session import QuantileSession
@@ -55,7 +55,7 @@ class Champion:
         self._check_candles(window)
         features = compute_features(self.manifest.feature_set, window).tail(self.manifest.lookback)
         inputs = features[list(self.manifest.columns)].to_numpy(np.float32)
-        self._check_values(window, inputs)
+        self._require(np.isfinite(inputs))
         last = window.iloc[-1]
         prices = float(last["close"]) * np.exp(self._session.quantiles(inputs[None])[0].astype(np.float64))
         return Forecast(
@@ -77,9 +77,11 @@ class Champion:
         if len(gaps):
             after = np.datetime_as_string(opened[gaps[0]], unit="m")
             raise DataError(f"{self._need()}, there is a gap after the one of {after} UTC; fetch the pair again")
+        prices = window[list(PRICE_COLUMNS)].to_numpy(np.float64)
+        self._require(np.isfinite(prices) & (prices > 0))
 
-    def _check_values(self, window: pd.DataFrame, inputs: NDArray[np.float32]) -> None:
-        if not np.isfinite(inputs).all() or not 0 < float(window["close"].iloc[-1]) < np.inf:
+    def _require(self, good: NDArray[np.bool_]) -> None:
+        if not good.all():
             raise DataError(f"{self._need()}, there is a bad value among them; fetch the pair again")
 
     def _need(self) -> str:

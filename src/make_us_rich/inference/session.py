@@ -33,19 +33,13 @@ class QuantileSession:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                onnx_model, options, providers=["CPUExecutionProvider"]
-            )
-        except (
-            Exception
-        ) as exc:  # onnxruntime has a family of its own for each kind of damage, without a base class
+            self._session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
+        except Exception as exc:  # onnxruntime has a family of its own for each kind of damage, without a base class
             raise ArtifactError(f"{name}: the ONNX model cannot be read; train the pair again") from exc
         self._check(name, shapes)
 
     def _check(self, name: str, shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
-        found = [
-            (end.name, *end.shape[1:]) for end in (*self._session.get_inputs(), *self._session.get_outputs())
-        ]
+        found = [(end.name, *end.shape[1:]) for end in (*self._session.get_inputs(), *self._session.get_outputs())]
         wanted = [(INPUT, *shapes[0]), (OUTPUT, *shapes[1])]
         # The feature axis may be left open by graphs that pick their columns.
         if len(found) != 2 or any(not _fits(have, want) for have, want in zip(found, wanted, strict=True)):

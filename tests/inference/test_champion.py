@@ -1,0 +1,211 @@
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+from make_us_rich.domain.errors import ArtifactError, DataError
+from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.manifest import Manifest
+from make_us_rich.inference.champion import Champion
+from make_us_rich.inference.session import QuantileSession
+from synthetic import prepared, published, simulated_klines, trained
+
+ARCHITECTURES = ("baseline", "lstm_levels")
+NEEDED = {"baseline": 24 + 168, "lstm_levels": 12}
+
+
+def champion(architecture: str = "baseline") -> Champion:
+    return Champion(*published(architecture))
+
+
+def changed(**changes: Any) -> Champion:
+    manifest, graph = published()
+    return Champion(Manifest.model_validate(manifest.model_dump() | changes), graph)
+
+
+def newest(rows: int) -> pd.DataFrame:
+    return simulated_klines().tail(rows).reset_index(drop=True)
+
+
+def test_the_baselines_forecast_is_the_one_computed_by_hand() -> None:
+    klines = newest(192)
+    fitted: Any = trained()["baseline"].fitted
+    closes = klines["close"].tolist()
+    squares = [math.log(after / before) ** 2 for before, after in zip(closes[-25:-1], closes[-24:], strict=True)]
+    sigma = math.sqrt(sum(weight * square for weight, square in zip(fitted.weights, squares, strict=True)))
+
+    forecast = champion().forecast(klines)
+
+    expected = closes[-1] * np.exp(sigma * fitted.table.astype(float))
+    np.testing.assert_allclose(forecast.quantiles, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_serving_forecasts_what_training_did_on_the_same_candles(architecture: str) -> None:
+    both = "baseline" if architecture == "baseline" else "baseline+lstm_levels"
+    test = prepared(both).parts(architecture).test
+    opened = pd.Timestamp(test.timestamps[test.origins[-1]], tz="UTC")
+    klines = simulated_klines()[lambda frame: frame["timestamp"] <= opened]
+
+    forecast = champion(architecture).forecast(klines)
+
+    returns = trained(both)[architecture].fitted.quantiles(test.inputs()[-1:])[0].astype(float)
+    np.testing.assert_allclose(forecast.quantiles, test.last_closes()[-1] * np.exp(returns), rtol=1e-5)
+
+
+def test_the_median_of_the_baseline_is_the_last_close() -> None:
+    klines = newest(192)
+
+    assert champion().forecast(klines).at(7, 0.5) == klines["close"].iloc[-1]
+
+
+def test_a_forecast_is_issued_at_the_close_of_the_last_candle() -> None:
+    klines = newest(192)
+
+    issued_at = champion().forecast(klines).issued_at
+
+    assert issued_at == klines["timestamp"].iloc[-1] + pd.Timedelta("1h")
+    assert issued_at.utcoffset() == pd.Timedelta(0)
+
+
+def test_a_forecast_says_whose_it_is() -> None:
+    manifest, _ = published()
+    forecast = champion().forecast(newest(192))
+
+    assert (forecast.pair, forecast.version, forecast.architecture) == ("btc_usdt", manifest.version, "baseline")
+    assert (forecast.levels, len(forecast.quantiles)) == (QUANTILE_LEVELS, HORIZON)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_candles_are_the_lookback_and_the_warm_up(architecture: str) -> None:
+    assert champion(architecture).candles == NEEDED[architecture]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_older_candles_change_nothing(architecture: str) -> None:
+    served, needed = champion(architecture), NEEDED[architecture]
+
+    assert served.forecast(newest(needed)) == served.forecast(newest(needed + 50))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_candle_too_few_is_refused(architecture: str) -> None:
+    needed = NEEDED[architecture]
+    match = f"btc_usdt: a forecast needs {needed} closed candles in a row, there are only {needed - 1}; fetch more"
+    with pytest.raises(DataError, match=match):
+        champion(architecture).forecast(newest(needed - 1))
+
+
+def test_no_candles_at_all_are_refused() -> None:
+    with pytest.raises(DataError, match="there are only 0"):
+        champion().forecast(newest(0))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("back", [2, 11])
+def test_a_gap_is_refused_and_named(architecture: str, back: int) -> None:
+    klines = newest(NEEDED[architecture] + 1)
+    before = f"{klines['timestamp'].iloc[-back - 1]:%Y-%m-%dT%H:%M}"
+
+    with pytest.raises(DataError, match=f"there is a gap after the one of {before} UTC; fetch the pair again"):
+        champion(architecture).forecast(klines.drop(index=klines.index[-back]))
+
+
+def test_a_gap_in_the_warm_up_is_refused() -> None:
+    klines = newest(193)
+
+    with pytest.raises(DataError, match="there is a gap after"):
+        champion().forecast(klines.drop(index=1))
+
+
+def test_a_gap_before_the_candles_that_are_needed_does_not_matter() -> None:
+    klines = newest(220)
+
+    assert champion().forecast(klines.drop(index=[5])) == champion().forecast(klines)
+
+
+def test_a_candle_that_is_there_twice_is_refused() -> None:
+    klines = newest(192)
+
+    with pytest.raises(DataError, match="there is a gap after"):
+        champion().forecast(pd.concat([klines, klines.tail(1)]))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -1.0])
+@pytest.mark.parametrize("row", [-1, -5])
+def test_a_bad_price_is_refused(architecture: str, value: float, row: int) -> None:
+    klines = newest(NEEDED[architecture])
+    klines.loc[klines.index[row], "close"] = value
+
+    with pytest.raises(DataError, match="closed candles in a row, there is a bad value among them; fetch the pair"):
+        champion(architecture).forecast(klines)
+
+
+def test_a_feature_that_is_no_number_is_refused() -> None:
+    klines = newest(192)
+    klines.loc[klines.index[-3], "volume"] = np.nan
+
+    with pytest.raises(DataError, match="there is a bad value among them; fetch the pair again"):
+        champion().forecast(klines)
+
+
+def test_forecasting_changes_no_candle() -> None:
+    klines = newest(192)
+    champion().forecast(klines)
+
+    pd.testing.assert_frame_equal(klines, newest(192))
+
+
+def test_a_graph_of_another_lookback_is_refused() -> None:
+    with pytest.raises(ArtifactError, match=r"has the ends .* the contract asks for .*; train the pair again"):
+        changed(lookback=48)
+
+
+def test_a_graph_of_other_levels_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="the contract asks for"):
+        changed(levels=(0.1, 0.5, 0.9))
+
+
+def test_a_graph_with_ends_of_another_name_is_refused() -> None:
+    manifest, graph = published()
+    model = onnx.load_from_string(graph)
+    model.graph.output[0].name = "prices"
+    model.graph.node[-1].output[0] = "prices"
+
+    with pytest.raises(ArtifactError, match="the contract asks for"):
+        Champion(manifest, model.SerializeToString())
+
+
+@pytest.mark.parametrize("feature_set", ["no_such_set", "calendar_ohlc"])
+def test_features_that_this_release_does_not_compute_are_refused(feature_set: str) -> None:
+    with pytest.raises(ArtifactError, match=f"of '{feature_set}', which this release does not compute; train the pair"):
+        changed(feature_set=feature_set)
+
+
+def test_columns_in_another_order_are_refused() -> None:
+    manifest, _ = published()
+
+    with pytest.raises(ArtifactError, match="which this release does not compute"):
+        changed(columns=manifest.columns[::-1])
+
+
+@pytest.mark.parametrize("damage", [lambda graph: graph[: len(graph) // 2], lambda _: b"", lambda _: b"not a model"])
+def test_damaged_bytes_are_refused(damage: Any) -> None:
+    manifest, graph = published()
+
+    with pytest.raises(ArtifactError, match=f"btc_usdt {manifest.version}: the ONNX model cannot be read; train the"):
+        Champion(manifest, damage(graph))
+
+
+def test_a_session_runs_many_windows_as_it_runs_each() -> None:
+    windows = prepared().parts("baseline").test
+    session = QuantileSession(published()[1], "btc_usdt", ((24, 12), (HORIZON, len(QUANTILE_LEVELS))))
+
+    together = session.quantiles(windows.inputs())
+
+    each = [session.quantiles(windows.inputs()[at : at + 1])[0] for at in range(len(windows))]
+    np.testing.assert_allclose(together, each, rtol=1e-6)
