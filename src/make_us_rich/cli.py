@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from copy import copy
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -41,6 +42,8 @@ _kedro_run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
 @in_one_line
 def run_pipelines(**options: Any) -> Any:
     """Kedro's own run; ``--pipeline`` stays a spelling of ``--pipelines`` here, without Kedro's deprecation."""
+    if find_spec("kedro_mlflow") is None:
+        raise click.ClickException('a run needs more than serving does: pip install "make-us-rich[training]"')
     if options["pipeline"] and not options["pipelines"]:
         options |= {"pipelines": [options["pipeline"]], "pipeline": None}
     if not options["conf_source"]:
