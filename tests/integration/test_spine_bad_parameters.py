@@ -13,7 +13,7 @@ REFUSED = [
     ({"preprocessing.test_fraction": 0.9}, ["parameter preprocessing.test_fraction", "0.5"]),
     ({"exporting.keep_versions": -1}, ["parameter exporting.keep_versions"]),
     ({"exchange_url": "binance"}, ["parameter exchange_url", "https?://"]),
-    ({"architectures": "transformer"}, ["parameter architectures", "'transformer'", "baseline, lstm_levels"]),
+    ({"architectures": "transformer"}, ["parameter architectures", "'transformer'", "baseline, har, lstm_levels"]),
 ]
 
 

@@ -82,7 +82,7 @@ class Architecture(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     feature_set: str
-    lookback: int = Field(ge=2)
+    lookback: int = Field(ge=1)
 
     @abstractmethod
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedModel:

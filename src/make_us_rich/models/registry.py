@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from make_us_rich.domain.errors import ParameterError
 from make_us_rich.models.baseline import Baseline
+from make_us_rich.models.har import Har
 from make_us_rich.models.interface import Accelerator, Architecture
 from make_us_rich.models.lstm_levels import LstmLevels
 
@@ -20,6 +21,7 @@ class TrainingParameters(BaseModel):
     accelerator: Accelerator
 
     baseline: Baseline
+    har: Har
     lstm_levels: LstmLevels
 
     def architecture(self, name: str) -> Architecture:

@@ -1,0 +1,126 @@
+"""The feature set of HAR-V: how far the price moved over many spans, and what hour comes next."""
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from make_us_rich.features.hours import naive_utc, position_in_run
+
+SPANS: tuple[int, ...] = (1, 4, 12, 24, 72, 168, 720)
+"""Hours over which the log range is averaged: from an hour to a month."""
+PROFILE_DAYS = 30
+"""Days whose same hour makes the profile."""
+BLOCK = 4
+"""Hours of a day that share one weekend effect."""
+FLOOR = 1e-4
+"""An hourly volatility (log return) of one basis point: smaller ones are coarse ticks and hours without a trade."""
+
+COLUMNS: tuple[str, ...] = (
+    *(f"log_range_{hours}h" for hours in SPANS),
+    "log_range_profile",
+    "volume_surge",
+    "log_move_1h",
+    "log_move_24h",
+    "fall_24h",
+    *(f"hour_{hour}" for hour in range(1, 24)),
+    *(f"day_{day}" for day in range(1, 7)),
+    *(f"weekend_{hour}h" for hour in range(BLOCK, 24, BLOCK)),
+)
+WARMUP = max(SPANS) - 1
+
+DAY, WEEK = 24, 168
+
+Column = NDArray[np.float64]
+
+
+def har(klines: pd.DataFrame) -> dict[str, Column]:
+    """Log range, its profile, volume, moves, and dummies of the coming hour, one value a candle.
+
+    Every logarithm of a volatility is ``log(sqrt(v^2 + FLOOR^2))``, so that a candle that did not move is a
+    number, not minus infinity.
+
+    - ``log_range_{1..720}h``: mean over the last hours of the log of ``log(high / low) / sqrt(4 log 2)``, an
+      hourly volatility (Parkinson 1980, "The Extreme Value Method for Estimating the Variance of the Rate of
+      Return", Journal of Business 53). Averages over several spans: Corsi 2009, "A Simple Approximate Long-Memory
+      Model of Realized Volatility", Journal of Financial Econometrics 7.
+    - ``log_range_profile``: mean log range of the coming hour of the day over the last 30 days.
+    - ``volume_surge``: log(1 + volume) less its mean over the last week.
+    - ``log_move_{1,24}h``: log of |log(close / close n hours before)| / sqrt(n).
+    - ``fall_24h``: log(close / close 24 hours before) / sqrt(24) where it is negative, in units of the week's mean
+      range: volatility rises more after a fall (Black 1976, "Studies of Stock Price Volatility Changes").
+    - ``hour_{1..23}``, ``day_{1..6}``: 1 where the coming hour opens in that hour (UTC), or on that day of the week
+      (Monday is 0), otherwise 0.
+    - ``weekend_{4..20}h``: 1 where the coming hour opens on a weekend within the four hours from that one on:
+      weekends do not open as working days do.
+    """
+    opened = naive_utc(pd.DatetimeIndex(klines["timestamp"]))
+    position = position_in_run(opened)
+    columns = {**_ranges(klines), **_activity(klines), **_moves(klines)}
+    complete = {name: np.where(position >= WARMUP, values, np.nan) for name, values in columns.items()}
+    return complete | _calendar(opened + np.timedelta64(1, "h"))
+
+
+def log_floored(volatility: Column) -> Column:
+    """``log(sqrt(v^2 + FLOOR^2))``, finite for a volatility of 0."""
+    return 0.5 * np.log(volatility**2 + FLOOR**2)
+
+
+def _ranges(klines: pd.DataFrame) -> dict[str, Column]:
+    log_range = _log_range(klines)
+    # The coming hour's profile begins at the same hour a day before it, which is DAY - 1 rows ago.
+    profile = _lagged(_mean(log_range, PROFILE_DAYS, step=DAY), DAY - 1)
+    spans = {f"log_range_{hours}h": _mean(log_range, hours) for hours in SPANS}
+    return {**spans, "log_range_profile": profile}
+
+
+def _activity(klines: pd.DataFrame) -> dict[str, Column]:
+    log_volume = np.log1p(_values(klines, "volume"))
+    return {"volume_surge": log_volume - _mean(log_volume, WEEK)}
+
+
+def _moves(klines: pd.DataFrame) -> dict[str, Column]:
+    log_close = np.log(_values(klines, "close"))
+    hour, day = ((log_close - _lagged(log_close, hours)) / np.sqrt(hours) for hours in (1, DAY))
+    week = np.exp(_mean(_log_range(klines), WEEK))
+    return {
+        "log_move_1h": log_floored(hour),
+        "log_move_24h": log_floored(day),
+        "fall_24h": np.minimum(day, 0) / week,
+    }
+
+
+def _calendar(coming: NDArray[np.datetime64]) -> dict[str, Column]:
+    hours = coming.astype("datetime64[h]").astype(np.int64)
+    hour, day = hours % 24, (hours // 24 + 3) % 7  # The day 0, 1970-01-01, was a Thursday.
+    blocks = np.where(day >= 5, hour - hour % BLOCK, -1)
+    return {
+        **{f"hour_{value}": (hour == value).astype(np.float64) for value in range(1, 24)},
+        **{f"day_{value}": (day == value).astype(np.float64) for value in range(1, 7)},
+        **{f"weekend_{value}h": (blocks == value).astype(np.float64) for value in range(BLOCK, 24, BLOCK)},
+    }
+
+
+def _log_range(klines: pd.DataFrame) -> Column:
+    return log_floored(np.log(_values(klines, "high") / _values(klines, "low")) / np.sqrt(4 * np.log(2)))
+
+
+def _mean(values: Column, count: int, step: int = 1) -> Column:
+    """Mean of this row and the ``count - 1`` before it, ``step`` rows apart; NaN until there are as many, ``[row]``.
+
+    Each window is summed by itself, as in the feature set ``returns``, for the same reason.
+    """
+    width = (count - 1) * step + 1
+    means = np.full(len(values), np.nan)
+    if len(values) >= width:
+        means[width - 1 :] = sliding_window_view(values, width)[:, ::step].mean(axis=-1)
+    return means
+
+
+def _lagged(values: Column, rows: int) -> Column:
+    """The values of so many rows before, NaN where there are none, ``[row]``."""
+    return np.concatenate((np.full(rows, np.nan), values))[: len(values)]
+
+
+def _values(klines: pd.DataFrame, column: str) -> Column:
+    return klines[column].to_numpy(np.float64)

@@ -1,0 +1,195 @@
+"""HAR-V: log volatility by least squares, times empirical quantiles of what was left over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+from make_us_rich.evaluation.scores import pinball
+from make_us_rich.models.baseline import hold_median
+from make_us_rich.models.interface import Architecture, FitSettings, Scaler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from make_us_rich.features.split import Parts
+    from make_us_rich.features.windows import Windows
+
+RANGE = "log_range_1h"
+"""The feature whose coming values are the target: the log of an hour's volatility."""
+MARGIN = float(np.log(2))
+"""How far beyond the fitted log volatilities a forecast may go: to twice the highest, to half the lowest."""
+
+
+class Har(Architecture):
+    """Heterogeneous autoregression of volatility, for all horizons in one least-squares fit.
+
+    The target at horizon h is the log of the root of the summed squared hourly ranges of the next h hours. The
+    quantiles are those of the returns over the forecast volatility, with the median held at the last close.
+
+    Attributes:
+        symmetric_from: Horizon, hours, from which the quantiles are drawn towards symmetric ones: a year holds
+            few independent days, and its drift is not the next year's.
+        symmetry: How far, from 0 (as found) to 1 (symmetric).
+    """
+
+    feature_set: Literal["har"] = "har"
+    symmetric_from: int = Field(ge=1)
+    symmetry: float = Field(ge=0, le=1)
+
+    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedHar:  # noqa: ARG002
+        """Fit the volatility, then read the quantiles off what it leaves over."""
+        # As for the baseline: nothing is stopped or calibrated on the validation windows.
+        windows = parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
+        line = fit_line(last_rows(windows), log_volatility(windows))
+        sigma = np.exp(line.log_sigma(last_rows(windows)))
+        table = self._table(windows.targets() / sigma, settings.levels)
+        loss = pinball(windows.targets(), sigma[:, :, None] * table, settings.levels).mean()
+        return FittedHar(line.single(), table.astype(np.float32), self.lookback, _history(float(loss)))
+
+    def _table(self, ratios: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
+        found = hold_median(np.quantile(ratios, levels, axis=0).T, levels)
+        late = np.arange(1, len(found) + 1) >= self.symmetric_from
+        share = self.symmetry * late[:, None]
+        table: NDArray[np.float64] = (1 - share) * found + share * symmetric_quantiles(ratios, levels)
+        return table
+
+
+def last_rows(windows: Windows) -> NDArray[np.float64]:
+    """The features of the last candle seen, ``[window, feature]``."""
+    return windows.features[windows.origins].astype(np.float64)
+
+
+def log_volatility(windows: Windows) -> NDArray[np.float64]:
+    """Log of the root of the summed squared ranges of the next 1 to ``horizon`` hours, ``[window, horizon]``."""
+    ahead = windows.origins[:, None] + np.arange(1, windows.horizon + 1)
+    log_ranges = windows.features[:, windows.columns.index(RANGE)].astype(np.float64)[ahead]
+    target: NDArray[np.float64] = np.log(np.exp(2 * log_ranges).cumsum(axis=1)) / 2
+    return target
+
+
+def symmetric_quantiles(ratios: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
+    """Quantiles of a distribution that is symmetric about 0, from the absolute values; ``[horizon, level]``.
+
+    ``|x| <= q`` with probability ``2 level - 1`` for the quantile ``q`` of a level above one half.
+    """
+    distance = 2 * np.asarray(levels) - 1
+    widths: NDArray[np.float64] = np.quantile(np.abs(ratios), np.abs(distance), axis=0).T
+    return np.sign(distance) * widths
+
+
+def fit_line(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> Line:
+    """Least squares for all targets at once.
+
+    The inputs are centred and scaled, and the shortest of the best solutions is taken: an input that never changed,
+    or repeats another, does no harm.
+
+    Args:
+        inputs: ``[window, feature]``.
+        targets: ``[window, horizon]``.
+    """
+    centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    bias = targets.mean(axis=0)
+    weights, *_ = np.linalg.lstsq((inputs - centre) / scale, targets - bias, rcond=None)
+    fitted = (inputs - centre) / scale @ weights + bias
+    lowest, highest = fitted.min(axis=0) - MARGIN, fitted.max(axis=0) + MARGIN
+    return Line(centre, weights / scale[:, None], bias, lowest, highest)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A linear forecast of log volatility, kept near what was seen in the fit.
+
+    Attributes:
+        centre: ``[feature]``, taken off before the product, so that 32 bits suffice.
+        weights: ``[feature, horizon]``.
+        bias: ``[horizon]``.
+        lowest: ``[horizon]``.
+        highest: ``[horizon]``.
+    """
+
+    centre: NDArray[np.floating]
+    weights: NDArray[np.floating]
+    bias: NDArray[np.floating]
+    lowest: NDArray[np.floating]
+    highest: NDArray[np.floating]
+
+    def log_sigma(self, inputs: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Log volatility of the return over each horizon, ``[window, horizon]`` from ``[window, feature]``."""
+        forecast = (inputs - self.centre) @ self.weights + self.bias
+        bounded: NDArray[np.floating] = np.clip(forecast, self.lowest, self.highest)
+        return bounded
+
+    def single(self) -> Line:
+        """The same in single precision."""
+        arrays = (self.centre, self.weights, self.bias, self.lowest, self.highest)
+        return Line(*(values.astype(np.float32) for values in arrays))
+
+
+def _history(loss: float) -> pd.DataFrame:
+    return pd.DataFrame({"step": [0], "train_loss": [loss], "validation_loss": [np.nan]})
+
+
+@dataclass(frozen=True)
+class FittedHar:
+    """A line and a table.
+
+    Attributes:
+        line: Log volatility from the last candle's features, single precision.
+        table: Quantiles of the standardised returns, ``[horizon, level]``.
+        lookback: Candles that it is given; it looks at the last.
+        history: One row: the fit has one step.
+    """
+
+    line: Line
+    table: NDArray[np.float32]
+    lookback: int
+    history: pd.DataFrame
+
+    def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Volatility times table; see ``FittedModel``."""
+        sigma = np.exp(self.line.log_sigma(inputs[:, -1]))
+        quantiles: NDArray[np.float32] = sigma[:, :, None] * self.table
+        return quantiles
+
+    def to_onnx(self) -> bytes:
+        """The same operations as a graph, written by hand: no training framework is needed."""
+        from onnx import TensorProto, helper, numpy_helper
+
+        line, features = self.line, len(self.line.centre)
+        constants = {
+            "last": np.array(-1),
+            "centre": line.centre,
+            "weights": line.weights,
+            "bias": line.bias,
+            "lowest": line.lowest,
+            "highest": line.highest,
+            "last_axis": np.array([2]),
+            "table": self.table[None],
+        }
+        nodes = [
+            helper.make_node("Gather", [INPUT, "last"], ["newest"], axis=1),
+            helper.make_node("Sub", ["newest", "centre"], ["centred"]),
+            helper.make_node("MatMul", ["centred", "weights"], ["product"]),
+            helper.make_node("Add", ["product", "bias"], ["forecast"]),
+            helper.make_node("Max", ["forecast", "lowest"], ["above"]),
+            helper.make_node("Min", ["above", "highest"], ["log_sigma"]),
+            helper.make_node("Exp", ["log_sigma"], ["sigma"]),
+            helper.make_node("Unsqueeze", ["sigma", "last_axis"], ["scale"]),
+            helper.make_node("Mul", ["scale", "table"], [OUTPUT]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "har",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", self.lookback, features])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *self.table.shape])],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+        return bytes(model.SerializeToString())
