@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from make_us_rich.candles.frame import to_klines
 from make_us_rich.candles.report import DataReport, Issues
@@ -32,30 +34,30 @@ from make_us_rich.replay import SimulatedMarket
 # Threads that wait for one another make tiny networks slow where the cores are busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+REPO = Path(__file__).resolve().parents[1]
 ROWS = 720
 STARTED = datetime(2025, 1, 1, 0, 5, tzinfo=UTC)
 VERSION = "2025-01-01T00.05.00.000Z"
 RUN = RunContext(Pair.parse("btc_usdt"), VERSION, STARTED, "0123abc")
 PREPROCESSING = PreprocessingParameters(test_fraction=0.1, validation_fraction=0.2)
 SETTINGS = FitSettings(QUANTILE_LEVELS, seed=42, accelerator="cpu")
-TRAINING = TrainingParameters.model_validate(
-    {
-        "seed": 42,
-        "accelerator": "cpu",
-        "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
-        "har": {"lookback": 1, "symmetric_from": 12, "symmetry": 0.5},
-        "lstm_levels": {
-            "lookback": 12,
-            "batch_size": 64,
-            "hidden_size": 4,
-            "layers": 2,
-            "dropout": 0.2,
-            "learning_rate": 0.01,
-            "max_epochs": 2,
-            "patience": 2,
-        },
-    }
-)
+SMALL: dict[str, Any] = {
+    "seed": 42,
+    "accelerator": "cpu",
+    "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
+    "lstm_levels": {
+        "lookback": 12,
+        "batch_size": 64,
+        "hidden_size": 4,
+        "layers": 2,
+        "dropout": 0.2,
+        "learning_rate": 0.01,
+        "max_epochs": 2,
+        "patience": 2,
+    },
+}
+CONFIGURED: dict[str, Any] = yaml.safe_load((REPO / "conf/base/parameters_training.yml").read_text())["training"]
+TRAINING = TrainingParameters.model_validate(CONFIGURED | SMALL)
 
 Features = dict[str, Callable[[], pd.DataFrame]]
 

@@ -1,0 +1,89 @@
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+
+from make_us_rich.hooks.run_record import RunRecordHooks, flatten
+from synthetic import RUN, TRAINING
+
+
+class Recorder:
+    """Stands in for MLflow, whose import takes seconds; the integration tests use the real one."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self.tags: dict[str, str] = {}
+
+    def active_run(self) -> object:
+        return SimpleNamespace()
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        self.params |= params
+
+    def set_tags(self, tags: dict[str, str]) -> None:
+        self.tags |= tags
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    made = Recorder()
+    monkeypatch.setitem(sys.modules, "mlflow", made)  # type: ignore[arg-type]
+    return made
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    fit = Node(lambda training, run: 1, ["params:training", "run"], "model", name="fit")
+    return Pipeline([fit], namespace="btc_usdt", parameters={"params:training"})
+
+
+def test_nested_parameters_are_named_by_their_full_path() -> None:
+    assert dict(flatten({"training": {"seed": 42, "lstm": {"layers": 2}}, "days": 365})) == {
+        "training.seed": 42,
+        "training.lstm.layers": 2,
+        "days": 365,
+    }
+
+
+def test_models_are_flattened_by_their_fields() -> None:
+    flat = dict(flatten({"training": TRAINING}))
+
+    assert flat["training.lstm_levels.hidden_size"] == 4
+    assert flat["training.baseline.decays"] == (0.9, 0.97)
+
+
+def test_every_hyperparameter_of_the_run_is_recorded(recorder: Recorder, pipeline: Pipeline) -> None:
+    catalog = DataCatalog.from_config({})
+    catalog["params:training"] = TRAINING
+    catalog["params:unused"] = 3
+    catalog["btc_usdt.run"] = RUN
+
+    RunRecordHooks().before_pipeline_run(pipeline, catalog)
+
+    assert recorder.params == dict(flatten({"training": TRAINING}))
+    assert recorder.tags == {"version": RUN.version, "git_revision": "0123abc"}
+
+
+def test_a_candidates_candles_are_recorded(recorder: Recorder) -> None:
+    candidate = {"data": {"start": "2024-05-01", "end": "2025-05-01", "rows": 8760}, "architecture": "baseline"}
+
+    RunRecordHooks().after_node_run({"btc_usdt.candidate": candidate, "btc_usdt.parity": {}})
+
+    assert recorder.tags == {
+        "btc_usdt.data": "2024-05-01 to 2025-05-01, 8760 candles",
+        "btc_usdt.architecture": "baseline",
+    }
+
+
+def test_without_mlflow_nothing_is_recorded_and_it_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch, pipeline: Pipeline
+) -> None:
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
+
+    RunRecordHooks().before_pipeline_run(pipeline, DataCatalog())
+    RunRecordHooks().after_node_run({"btc_usdt.candidate": {}})
+
+    assert "mlflow" not in sys.modules
