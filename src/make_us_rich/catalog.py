@@ -3,6 +3,7 @@
 import os
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
@@ -19,6 +20,8 @@ from make_us_rich.storage import explain, own_error
 if TYPE_CHECKING:
     from make_us_rich.inference.champion import Champion
 
+# OmegaConf's resolvers belong to the process: of two loaders at once, one would read the other's globals.
+_RESOLVERS = Lock()
 _PATH_KEYS = ("filepath", "path", "filename")
 
 
@@ -53,8 +56,8 @@ def open_catalog(env: str | None = None, project_path: str | Path | None = None)
     """
     folder = (Path(project_path) if project_path else find_project()).resolve()
     try:
-        config = open_config(env, folder)
-        with in_project(folder):
+        with _RESOLVERS, in_project(folder):
+            config = open_config(env, folder)
             entries, credentials = config["catalog"], config["credentials"]
     except (OmegaConfBaseException, MissingConfigException, ValueError) as exc:
         raise ParameterError(explain(exc) or f"{folder / 'conf'}: {exc}") from exc

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import pipelines
 
 from make_us_rich import pairs
 from make_us_rich.catalog import open_config
-from make_us_rich.domain.errors import UnknownPairError
+from make_us_rich.domain.errors import ParameterError, UnknownPairError
 from make_us_rich.storage import explain
 
 
@@ -52,6 +53,7 @@ def run_pipelines(**options: Any) -> Any:
         return _kedro_run(**options)
     except ValueError:
         refuse_unknown(options["pipelines"])
+        refuse_unknown_tags(options["pipelines"], options["tags"])
         raise
 
 
@@ -67,6 +69,19 @@ def refuse_unknown(names: list[str]) -> None:
             f"{name}: not among the configured pairs ({', '.join(known[1:])});"
             " add it to `pairs` in conf/base/parameters.yml"
         )
+
+
+def refuse_unknown_tags(names: list[str], tags: list[str]) -> None:
+    """Say which tags there are, where Kedro found no node of a tag.
+
+    Raises:
+        ParameterError: No node has one of the tags.
+    """
+    known = {
+        tag: None for name in names or ["__default__"] for node in pipelines[name].nodes for tag in sorted(node.tags)
+    }
+    for tag in set(tags) - set(known):
+        raise ParameterError(f"{tag}: no stage has this tag; choose from {', '.join(known)}")
 
 
 run = copy(kedro_run)
@@ -86,9 +101,7 @@ def champions(env: str | None) -> None:
 
 @cli.command()
 @click.argument("pair")
-@click.option(
-    "--to", "version", default=None, help="The version to serve; the previous champion unless given."
-)
+@click.option("--to", "version", default=None, help="The version to serve; the previous champion unless given.")
 @click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
 @in_one_line
 def rollback(pair: str, version: str | None, env: str | None) -> None:

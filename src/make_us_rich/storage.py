@@ -111,14 +111,39 @@ def _line(exc: BaseException) -> str | None:
         return _S3_CODES[code]
     if type(exc).__name__ in _CLIENT_ERRORS:
         return _CLIENT_ERRORS[type(exc).__name__]
-    if type(exc).__name__ == "InterpolationResolutionError":
-        return _configuration_line(exc)
+    if type(exc).__name__ in _OTHERS:
+        return _OTHERS[type(exc).__name__](exc)
     return _ERRNOS.get(exc.errno or 0) if isinstance(exc, OSError) else None
 
 
 def _configuration_line(exc: BaseException) -> str:
     """OmegaConf keeps no cause of a resolver's error, only its text, between this phrase and the key."""
     return str(exc).split("raised while resolving interpolation: ")[-1].splitlines()[0]
+
+
+def _syntax_line(exc: BaseException) -> str:
+    return f"{str(exc).splitlines()[0].rstrip('.')}; correct its syntax"
+
+
+def _record_line(exc: BaseException) -> str:
+    """A stored record that its Pydantic model refuses; parameters are checked before anything is loaded."""
+    kind, what = getattr(exc, "title", "record"), " ".join(str(exc).splitlines()[1:3])
+    return f"a stored {kind} is damaged ({what}); run the pair again, with all of its stages"
+
+
+def _tracking_line(exc: BaseException) -> str:
+    what = str(exc).splitlines()[0][:200]
+    return f"MLflow cannot record the run ({what}); mend its store: the disk, or the server at MLFLOW_TRACKING_URI"
+
+
+_OTHERS: dict[str, Callable[[BaseException], str]] = {
+    "InterpolationResolutionError": _configuration_line,
+    "ParserError": _syntax_line,
+    "ValidationError": _record_line,
+    "MlflowException": _tracking_line,
+    "OperationalError": _tracking_line,
+}
+"""Exceptions of OmegaConf, PyYAML, Pydantic, MLflow and SQLAlchemy by class name, likewise."""
 
 
 def s3_code(exc: BaseException) -> str | None:

@@ -1,5 +1,6 @@
 """A project of its own for each test, Kedro's commands in processes of their own, and an exchange to ask."""
 
+import contextlib
 import json
 import os
 import re
@@ -90,7 +91,8 @@ class Command:
 
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
-        os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # It was faster.
+            os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
 
@@ -185,14 +187,10 @@ class Project:
         """Start ``kedro run`` on the test's exchange; parameters are named with two underscores for a dot."""
         return self.start(*self.run_arguments(*arguments, pipeline=pipeline, **parameters))
 
-    def run_arguments(
-        self, *arguments: str, pipeline: str | None = PAIR, **parameters: Any
-    ) -> tuple[str, ...]:
+    def run_arguments(self, *arguments: str, pipeline: str | None = PAIR, **parameters: Any) -> tuple[str, ...]:
         """The arguments of such a command."""
         given = {"exchange_url": self.exchange, "history_days": HISTORY_DAYS, **parameters}
-        joined = ",".join(
-            f"{name.replace('__', '.')}={value}" for name, value in given.items() if value is not None
-        )
+        joined = ",".join(f"{name.replace('__', '.')}={value}" for name, value in given.items() if value is not None)
         chosen = [f"--pipeline={pipeline}"] if pipeline else []
         return ("run", *chosen, f"--params={joined}", *arguments)
 
@@ -236,6 +234,12 @@ class Project:
         return Project(folder, self.warm, self.exchange, dict(self.env), self.root)
 
 
+@pytest.fixture(scope="session", name="make_project")
+def _make_project() -> Callable[[Path, WarmKedro, str], Project]:
+    """Makes a project."""
+    return make_project
+
+
 def make_project(folder: Path, warm: WarmKedro, exchange: str) -> Project:
     """A folder with this checkout's configuration and nothing else."""
     shutil.copytree(REPO / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
@@ -266,9 +270,7 @@ def exchange(market: SimulatedMarket) -> Iterator[ReplayServer]:
 
 
 @pytest.fixture(scope="session")
-def trained(
-    tmp_path_factory: pytest.TempPathFactory, kedro: WarmKedro, steady_exchange: ReplayServer
-) -> Project:
+def trained(tmp_path_factory: pytest.TempPathFactory, kedro: WarmKedro, steady_exchange: ReplayServer) -> Project:
     """A project whose champion was published by one run of the pair; not to be changed."""
     folder = tmp_path_factory.mktemp("trained") / "project"
     project = make_project(folder, kedro, steady_exchange.url)

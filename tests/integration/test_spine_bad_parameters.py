@@ -13,7 +13,7 @@ REFUSED = [
     ({"preprocessing.test_fraction": 0.9}, ["parameter preprocessing.test_fraction", "0.5"]),
     ({"exporting.keep_versions": -1}, ["parameter exporting.keep_versions"]),
     ({"exchange_url": "binance"}, ["parameter exchange_url", "https?://"]),
-    ({"architectures": "transformer"}, ["parameter architectures", "'transformer'", "baseline, har, lstm_levels"]),
+    ({"architectures": "transformer"}, ["parameter architectures", "'transformer'", "choose from baseline, "]),
 ]
 
 
@@ -64,5 +64,6 @@ def test_an_unknown_environment_is_told_with_the_ones_there_are(project: Any, se
 
 def test_an_unknown_tag_is_told(project: Any, served: Any) -> None:
     line = project.run("--tags=fetchin").error()
-    assert "fetchin" in line
+    assert "fetchin: no stage has this tag" in line
+    assert "choose from fetching, preprocessing, training, evaluating, converting, exporting" in line
     served.check()

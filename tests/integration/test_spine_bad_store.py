@@ -145,9 +145,7 @@ def test_a_damaged_champion_is_refused_and_a_new_run_replaces_it(
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"pair": "eth_usdt", "promotions": []}'])
-def test_a_damaged_pointer_is_refused_with_a_remedy_and_nothing_is_overwritten(
-    project: Any, content: bytes
-) -> None:
+def test_a_damaged_pointer_is_refused_with_a_remedy_and_nothing_is_overwritten(project: Any, content: bytes) -> None:
     project.pointer_file().write_bytes(content)
     line = project.run("--tags=exporting").error()
     assert "champion" in line

@@ -42,9 +42,7 @@ def test_the_manifest_tells_what_the_artifacts_are(trained: Any) -> None:
     assert manifest.verdict.publish
 
 
-def test_a_cold_run_of_the_baseline_imports_neither_torch_nor_lightning(
-    project: Any, exchange: ReplayServer
-) -> None:
+def test_a_cold_run_of_the_baseline_imports_neither_torch_nor_lightning(project: Any, exchange: ReplayServer) -> None:
     program = (
         "import sys\n"
         "from kedro.framework.cli import main\n"
@@ -133,9 +131,7 @@ def test_a_second_run_asks_for_no_candle_again(project: Any, exchange: ReplaySer
     assert klines_asked(exchange) == []
 
 
-def test_a_run_three_hours_later_asks_once_and_publishes_a_new_version(
-    project: Any, exchange: ReplayServer
-) -> None:
+def test_a_run_three_hours_later_asks_once_and_publishes_a_new_version(project: Any, exchange: ReplayServer) -> None:
     project.exchange = exchange.url
     before = project.champion().manifest
     exchange.clock.advance(timedelta(hours=3))
