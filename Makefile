@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test system-packages lint types contracts docs bench mlflow viz clean
+.PHONY: help setup demo test system-packages lint types contracts docs bench bench-quality mlflow viz clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,11 +42,15 @@ contracts: $(SETUP) ## Who may import whom
 	$(BIN)/lint-imports --no-cache
 
 docs: $(SETUP) ## The documentation site, strictly, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(SETUP) ## Every benchmark; the last line of each is one JSON object
 	$(BIN)/python benchmarks/preprocessing.py
 	$(BIN)/python benchmarks/spine.py
+
+bench-quality: $(SETUP) ## Every architecture against the baseline on a folder of kline files: DATA=<folder> OUT=<csv>
+	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "say what to read and what to write: make bench-quality DATA=<folder> OUT=<csv>"; exit 1; }
+	$(BIN)/python benchmarks/quality.py "$(DATA)" "$(OUT)"
 
 mlflow: $(SETUP) ## The runs, in a browser
 	$(BIN)/kedro mlflow ui

@@ -79,8 +79,9 @@ def symmetric_quantiles(ratios: NDArray[np.float64], levels: tuple[float, ...]) 
     ``|x| <= q`` with probability ``2 level - 1`` for the quantile ``q`` of a level above one half.
     """
     distance = 2 * np.asarray(levels) - 1
-    widths: NDArray[np.float64] = np.quantile(np.abs(ratios), np.abs(distance), axis=0).T
-    return np.sign(distance) * widths
+    widths = np.quantile(np.abs(ratios), np.abs(distance), axis=0).T
+    quantiles: NDArray[np.float64] = np.sign(distance) * widths
+    return quantiles
 
 
 def fit_line(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> Line:
