@@ -4,18 +4,22 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
+from kedro.io import Version
 
 from make_us_rich.candles.frame import to_klines
 from make_us_rich.candles.report import DataReport, Issues
+from make_us_rich.datasets.atomic import JSONDataset
+from make_us_rich.datasets.champion import ChampionPointerDataset
+from make_us_rich.datasets.onnx import OnnxDataset
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
-from make_us_rich.domain.manifest import Manifest
+from make_us_rich.domain.manifest import Manifest, Verdict
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.split import Parts, Split, split_windows
@@ -154,3 +158,32 @@ def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
 
 def _both(architecture: str) -> str:
     return architecture if architecture == "baseline" else f"baseline+{architecture}"
+
+
+def lay_out(project: Path) -> Path:
+    """A project in a folder of its own, with the real configuration of base."""
+    for name in ("base", "local"):
+        (project / "conf" / name).mkdir(parents=True)
+    for file in (REPO / "conf/base").glob("*.yml"):
+        (project / "conf/base" / file.name).write_bytes(file.read_bytes())
+    (project / "pyproject.toml").write_bytes((REPO / "pyproject.toml").read_bytes())
+    return project
+
+
+def store(project: Path, version: str, *, publish: bool = True) -> None:
+    """Store the published model as one more version, and as the champion if its verdict says so."""
+    manifest, graph = published()
+    verdict = Verdict(publish=publish, reason="data whole" if publish else "data not whole: 3 candles missing")
+    record = manifest.model_copy(update={"version": version, "verdict": verdict}).model_dump(mode="json")
+    models = project / "data/06_models/btc_usdt"
+    OnnxDataset(filepath=models / "model.onnx", version=Version(None, version)).save(graph)
+    JSONDataset(filepath=str(models / "manifest.json"), version=Version(None, version)).save(record)
+    if publish:
+        pointer = pointer_of(project)
+        at = STARTED + timedelta(hours=len(pointer.load().promotions))
+        pointer.save(pointer.load().promote(version, at, verdict.reason))
+
+
+def pointer_of(project: Path) -> ChampionPointerDataset:
+    """The champion pointer of the project's published pair."""
+    return ChampionPointerDataset(pair="btc_usdt", filepath=project / "data/06_models/btc_usdt/champion.json")

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from make_us_rich.datasets.atomic import JSONDataset
-from make_us_rich.datasets.champion import ChampionPointerDataset
-from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.pipeline_registry import STAGES
-from synthetic import published, simulated_klines
+from synthetic import VERSION, lay_out, simulated_klines, store
 
 REPO = Path(__file__).resolve().parents[2]
 SRC = REPO / "src"
@@ -131,20 +128,8 @@ assert len(forecast.quantiles) == 24
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with the real configuration of base and one published model."""
-    for file in (REPO / "conf/base").glob("*.yml"):
-        (tmp_path / "conf/base").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "conf/base" / file.name).write_bytes(file.read_bytes())
-    manifest, graph = published()
-    models = tmp_path / "data/06_models/btc_usdt"
-    stored = models / f"model.onnx/{manifest.version}/model.onnx"
-    stored.parent.mkdir(parents=True)
-    stored.write_bytes(graph)
-    JSONDataset(filepath=str(models / f"manifest.json/{manifest.version}/manifest.json")).save(
-        manifest.model_dump(mode="json")
-    )
-    pointer = ChampionPointer(pair="btc_usdt").promote(manifest.version, manifest.data.end, "data whole")
-    ChampionPointerDataset(pair="btc_usdt", filepath=models / "champion.json").save(pointer)
+    """A project with one published model."""
+    store(lay_out(tmp_path), VERSION)
     simulated_klines().to_parquet(tmp_path / "klines.parquet")
     return tmp_path
 
