@@ -27,8 +27,8 @@ def test_stored_candles_may_begin_earlier_and_end_later(hours):
 
 
 @pytest.mark.parametrize("new", [1, 24, 5000])
-def test_tail_begins_after_the_last_stored_candle(hours, new):
-    assert missing_spans(hours(100), at(0), at(100 + new)) == [(at(100), at(100 + new))]
+def test_tail_begins_with_the_last_stored_candle(hours, new):
+    assert missing_spans(hours(100), at(0), at(100 + new)) == [(at(99), at(100 + new))]
 
 
 def test_head_ends_at_the_first_stored_candle(hours):
@@ -36,12 +36,12 @@ def test_head_ends_at_the_first_stored_candle(hours):
 
 
 def test_head_and_tail_are_two_spans(hours):
-    assert missing_spans(hours(100), at(-50), at(102)) == [(at(-50), at(0)), (at(100), at(102))]
+    assert missing_spans(hours(100), at(-50), at(102)) == [(at(-50), at(0)), (at(99), at(102))]
 
 
 def test_gap_of_late_and_tail_are_one_span(hours):
     stored = hours(400).drop([350, 351])
-    assert missing_spans(stored, at(0), at(401)) == [(at(350), at(401))]
+    assert missing_spans(stored, at(0), at(401)) == [(at(349), at(401))]
 
 
 def test_gap_older_than_seven_days_is_final(hours):
@@ -51,13 +51,13 @@ def test_gap_older_than_seven_days_is_final(hours):
 
 def test_gap_of_exactly_seven_days_is_asked_for(hours):
     stored = hours(400).drop([400 - 7 * 24])
-    assert missing_spans(stored, at(0), at(400)) == [(at(400 - 7 * 24), at(400))]
+    assert missing_spans(stored, at(0), at(400)) == [(at(400 - 7 * 24 - 1), at(400))]
 
 
 def test_unusable_candle_of_late_is_asked_for_again(hours):
     stored = hours(400)
     stored.loc[390, "close"] = float("nan")
-    assert missing_spans(stored, at(0), at(400)) == [(at(390), at(400))]
+    assert missing_spans(stored, at(0), at(400)) == [(at(389), at(400))]
 
 
 def test_earlier_candles_are_asked_for_once(hours):

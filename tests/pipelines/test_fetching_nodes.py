@@ -54,7 +54,7 @@ class Source:
 
 def test_first_fetch_asks_for_the_whole_history():
     source = Source(hour=100)
-    klines, fetched_at = fetch_missing(source, empty_klines(), history_days=3)
+    klines, fetched_at = fetch_missing(source, empty_klines(), history_days=3, run=RUN)
     assert source.asked == [(28, 100)]
     pd.testing.assert_frame_equal(klines, hours(28, 100))
     assert fetched_at == {"now": "2025-03-05T04:15:00+00:00"}
@@ -62,58 +62,58 @@ def test_first_fetch_asks_for_the_whole_history():
 
 def test_second_fetch_in_the_same_hour_asks_for_nothing():
     source = Source(hour=100)
-    stored, _ = fetch_missing(source, empty_klines(), 3)
-    klines, _ = fetch_missing(source, stored, 3)
+    stored, _ = fetch_missing(source, empty_klines(), 3, RUN)
+    klines, _ = fetch_missing(source, stored, 3, RUN)
     assert source.asked == [(28, 100)]
     pd.testing.assert_frame_equal(klines, stored)
 
 
-def test_fetch_an_hour_later_asks_for_one_candle_in_one_call():
-    stored, _ = fetch_missing(Source(hour=100), empty_klines(), 3)
+def test_fetch_an_hour_later_asks_for_one_candle_and_the_one_before_in_one_call():
+    stored, _ = fetch_missing(Source(hour=100), empty_klines(), 3, RUN)
     source = Source(hour=101)
-    klines, _ = fetch_missing(source, stored, 3)
-    assert source.asked == [(100, 101)]
+    klines, _ = fetch_missing(source, stored, 3, RUN)
+    assert source.asked == [(99, 101)]
     pd.testing.assert_frame_equal(klines, hours(28, 101))
 
 
 def test_longer_history_asks_for_the_head():
-    stored, _ = fetch_missing(Source(hour=100), empty_klines(), 3)
+    stored, _ = fetch_missing(Source(hour=100), empty_klines(), 3, RUN)
     source = Source(hour=100)
-    klines, _ = fetch_missing(source, stored, 4)
+    klines, _ = fetch_missing(source, stored, 4, RUN)
     assert source.asked == [(4, 28)]
     pd.testing.assert_frame_equal(klines, hours(4, 100))
 
 
 def test_young_pair_is_not_asked_for_its_head_every_hour():
-    stored, _ = fetch_missing(Source(hour=100, listed=80), empty_klines(), 3)
+    stored, _ = fetch_missing(Source(hour=100, listed=80), empty_klines(), 3, RUN)
     source = Source(hour=101, listed=80)
-    klines, _ = fetch_missing(source, stored, 3)
-    assert source.asked == [(100, 101)]
+    klines, _ = fetch_missing(source, stored, 3, RUN)
+    assert source.asked == [(99, 101)]
     assert len(klines) == 21
 
 
 def test_stored_candles_are_kept_beyond_the_history():
-    klines, _ = fetch_missing(Source(hour=200), hours(0, 150), 3)
+    klines, _ = fetch_missing(Source(hour=200), hours(0, 150), 3, RUN)
     pd.testing.assert_frame_equal(klines, hours(0, 200))
 
 
 def test_gap_of_late_is_filled_by_the_same_call():
     source = Source(hour=101)
-    klines, _ = fetch_missing(source, hours(0, 100).drop([95, 96]), 4)
-    assert source.asked == [(95, 101)]
+    klines, _ = fetch_missing(source, hours(0, 100).drop([95, 96]), 4, RUN)
+    assert source.asked == [(94, 101)]
     pd.testing.assert_frame_equal(klines, hours(0, 101))
 
 
 def test_exchange_whose_clock_is_behind_is_asked_for_nothing():
     source = Source(hour=50)
-    klines, _ = fetch_missing(source, hours(0, 100), 2)
+    klines, _ = fetch_missing(source, hours(0, 100), 2, RUN)
     assert source.asked == []
     assert len(klines) == 100
 
 
 def test_stored_candles_are_not_changed():
     stored = hours(0, 100)
-    fetch_missing(Source(hour=110), stored, 3)
+    fetch_missing(Source(hour=110), stored, 3, RUN)
     pd.testing.assert_frame_equal(stored, hours(0, 100))
     assert stored.attrs == {}
 
@@ -122,9 +122,9 @@ def test_stored_candles_are_not_changed():
 def test_two_fetches_leave_no_candle_of_late_missing_and_ask_for_nothing_twice(there, hour, days):
     source = Source(hour)
     stored = hours(0, 100).loc[sorted(there)].reset_index(drop=True)
-    klines, _ = fetch_missing(source, stored, days)
+    klines, _ = fetch_missing(source, stored, days, RUN)
     assert len(source.asked) <= 2
-    again, _ = fetch_missing(source, klines, days)
+    again, _ = fetch_missing(source, klines, days, RUN)
     assert len(source.asked) <= 2
     pd.testing.assert_frame_equal(again, klines)
     wanted = {START + at * HOUR for at in range(hour - 24 * days, hour)}

@@ -28,14 +28,20 @@ def missing_spans(stored: pd.DataFrame, start: datetime, end: datetime) -> list[
 
     Returns:
         At most two: what lies before the stored candles, and one span from the first hour missing in the
-        last days to the end, which asks again for a few stored candles but is a single call.
+        last days to the end, which asks again for a few stored candles but is a single call. The candle before
+        that hour is always among them, so that another market is recognised.
     """
     usable = stored[~unusable(stored)]
     if usable.empty:
         return [(start, end)]
     first = datetimes(usable["timestamp"].head(1))[0]
-    spans = [(min(start, first), min(first, _asked_from(stored, first))), (_first_missing(usable, end), end)]
-    return [span for span in spans if span[0] < span[1]]
+    head = (min(start, first), min(first, _asked_from(stored, first)))
+    spans = [head, (_first_missing(usable, end), end)]
+    return [_overlapping(span, first) for span in spans if span[0] < span[1]]
+
+
+def _overlapping(span: Span, first: datetime) -> Span:
+    return (max(first, span[0] - HOUR), span[1]) if span[0] > first else span
 
 
 def remember_asked(klines: pd.DataFrame, stored: pd.DataFrame, start: datetime) -> pd.DataFrame:

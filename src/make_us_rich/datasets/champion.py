@@ -17,7 +17,7 @@ class ChampionPointerDataset(JSONDataset):
         "{pair}.champion":
           type: make_us_rich.datasets.champion.ChampionPointerDataset
           pair: "{pair}"
-          filepath: s3://make-us-rich/07_model_output/{pair}/champion.json
+          filepath: s3://make-us-rich/06_models/{pair}/champion.json
           credentials: storage
         ```
 

@@ -10,6 +10,7 @@ from make_us_rich.candles.checks import check_candles
 from make_us_rich.candles.frame import merge_klines
 from make_us_rich.candles.missing import missing_spans, remember_asked
 from make_us_rich.candles.report import DataReport
+from make_us_rich.candles.same_market import refuse_other_market
 from make_us_rich.candles.times import hour_of
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.run import RunContext
@@ -29,7 +30,7 @@ class KlineSource(Protocol):
 
 
 def fetch_missing(
-    exchange_klines: KlineSource, stored_klines: pd.DataFrame, history_days: int
+    exchange_klines: KlineSource, stored_klines: pd.DataFrame, history_days: int, run: RunContext
 ) -> tuple[pd.DataFrame, dict[str, str]]:
     """Ask for the candles that are not stored yet, and add them.
 
@@ -37,14 +38,19 @@ def fetch_missing(
         exchange_klines: The source.
         stored_klines: What earlier runs have fetched, possibly nothing.
         history_days: How far back candles are wanted.
+        run: Names the pair.
 
     Returns:
         All candles, stored and new, and the source's clock as ``{"now": ISO 8601, UTC}``.
+
+    Raises:
+        DataError: The source offers another market than the one that is stored.
     """
     now = exchange_klines.now()
     end = hour_of(now)
     start = end - timedelta(days=history_days)
     fetched = [exchange_klines.between(*span) for span in missing_spans(stored_klines, start, end)]
+    refuse_other_market(stored_klines, merge_klines(*fetched), run.pair.name)
     merged = merge_klines(stored_klines, *fetched)
     return remember_asked(merged, stored_klines, start), {"now": now.isoformat()}
 

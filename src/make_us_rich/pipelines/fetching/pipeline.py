@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 fetch_missing,
-                inputs=["exchange_klines", "stored_klines", "params:history_days"],
+                inputs=["exchange_klines", "stored_klines", "params:history_days", "run"],
                 outputs=["raw_klines", "fetched_at"],
                 name="fetch_missing",
             ),
