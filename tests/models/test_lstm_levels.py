@@ -12,7 +12,7 @@ from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.features.split import Parts
 from make_us_rich.models.lstm_levels import LstmLevels
 from make_us_rich.models.registry import TrainingParameters
-from synthetic import SETTINGS, TRAINING, Prepared, prepared, simulated_klines, trained
+from synthetic import SETTINGS, TRAINING, Prepared, prepared, published, simulated_klines, trained
 
 REPO = Path(__file__).resolve().parents[2]
 MEDIAN = QUANTILE_LEVELS.index(0.5)
@@ -30,8 +30,8 @@ def fitted() -> Any:
 
 
 @pytest.fixture(scope="module")
-def graph(fitted: Any) -> bytes:
-    return fitted.to_onnx()
+def graph() -> bytes:
+    return published("lstm_levels")[1]
 
 
 @pytest.fixture(scope="module")
