@@ -68,28 +68,6 @@ def test_a_cold_run_of_the_baseline_imports_neither_torch_nor_lightning(project:
     assert len(project.versions()) == 2
 
 
-def test_five_lines_load_the_champion_and_print_a_forecast(trained: Any) -> None:
-    lines = (
-        "from make_us_rich.catalog import load_champion, open_catalog\n"
-        "catalog = open_catalog()\n"
-        "champion = load_champion(catalog, 'btc_usdt')\n"
-        "klines = catalog.load('btc_usdt.klines')\n"
-        "print(champion.forecast(klines))\n"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-W", "error", "-c", lines],
-        cwd=trained.folder,
-        env=trained.cold_env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stderr == ""
-    assert answer.stdout.startswith("btc_usdt 2025-03-01 12:00 UTC, last close ")
-    assert trained.versions()[0] in answer.stdout
-
-
 def test_the_forecast_widens_with_the_horizon_and_its_median_is_the_last_close(trained: Any) -> None:
     forecast = trained.champion().forecast(trained.klines())
     widths = [forecast.at(hours, 0.95) - forecast.at(hours, 0.05) for hours in (1, 4, 24)]

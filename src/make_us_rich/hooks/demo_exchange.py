@@ -31,9 +31,7 @@ class DemoExchangeHooks:
             return
         self._server = ReplayServer(SimulatedMarket(**wanted)).start()
         loader.runtime_params["exchange_url"] = self._server.url
-        log.info(
-            "no replay exchange at %s: this run has its own, with simulated candles", settings["exchange_url"]
-        )
+        log.info("no replay exchange at %s: this run has its own, with simulated candles", settings["exchange_url"])
 
     @hook_impl
     def after_pipeline_run(self) -> None:

@@ -1,0 +1,89 @@
+"""The demo environment, which brings its own exchange."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from make_us_rich.replay import ReplayServer, SimulatedMarket, answers
+
+
+def listening(pid: int | None = None) -> set[int]:
+    """Local TCP ports that something listens on (proc(5): state 0A); those of a process where one is named."""
+    base = Path("/proc") / (str(pid) if pid else "self") / "net" / "tcp"
+    rows = [line.split() for line in base.read_text().splitlines()[1:]]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+
+
+@pytest.fixture(scope="module")
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, kedro: Any, make_project: Any
+) -> tuple[Any, subprocess.CompletedProcess[str]]:
+    """A project after the demo's run, cold and just as it is typed; only the history is shorter."""
+    project = make_project(tmp_path_factory.mktemp("demo") / "project", kedro, "")
+    project.root = "data/demo"
+    command = ["kedro", "run", "--env=demo", "--pipeline=btc_usdt", "--params=history_days=90"]
+    return project, run_cold(project, *command)
+
+
+def run_cold(project: Any, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project's folder and wait for it."""
+    return subprocess.run(
+        command,
+        cwd=project.folder,
+        env=project.cold_env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_runs_by_itself_and_leaves_nothing_listening(demo: Any) -> None:
+    project, answer = demo
+    assert answer.returncode == 0, answer.stderr
+    assert "this run has its own, with simulated candles" in answer.stderr
+    assert not answers("http://127.0.0.1:8765")
+    assert project.champion(env="demo").manifest.pair == "btc_usdt"
+    assert not (project.folder / "data" / "06_models").exists(), "the demo keeps to its own folder"
+
+
+@pytest.mark.slow
+def test_the_demo_prints_plain_lines_of_ours_only(demo: Any) -> None:
+    _, answer = demo
+    odd = [line for line in answer.stderr.splitlines() if not re.match(r"\d\d:\d\d:\d\d INFO +make_us_rich", line)]
+    assert odd == []
+
+
+@pytest.mark.slow
+def test_the_lines_of_the_readme_load_the_champion_and_print_a_forecast(demo: Any) -> None:
+    project, _ = demo
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (lines,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "load_champion" in block]
+    answer = run_cold(project, sys.executable, "-W", "error", "-c", lines)
+    assert answer.stderr == ""
+    assert answer.stdout.startswith("btc_usdt 2")
+    assert project.versions()[0] in answer.stdout
+
+
+def test_the_demo_stops_its_exchange_after_a_failed_run_too(new_project: Any) -> None:
+    before = listening()
+    command = new_project.start("run", "--env=demo", "--pipeline=btc_usdt", "--params=history_days=2")
+    assert "fewest_candles" in command.error()
+    assert listening() <= before
+
+
+def test_the_demo_uses_the_exchange_that_answers_at_its_address(new_project: Any) -> None:
+    with ReplayServer(SimulatedMarket(seed=7)) as server:
+        globals_yml = new_project.folder / "conf" / "demo" / "globals.yml"
+        text = globals_yml.read_text()
+        globals_yml.write_text(re.sub(r"exchange_url: .*", f"exchange_url: {server.url}", text))
+        done = new_project.start(
+            "run", "--env=demo", "--pipeline=btc_usdt", "--tags=fetching", "--params=history_days=90"
+        ).ok()
+        assert any(path.endswith("/klines") for path, _ in server.requests)
+    assert "this run has its own" not in done.errors
