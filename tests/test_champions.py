@@ -32,7 +32,7 @@ def scored(project: Path) -> Path:
             "horizon": [1, 2, 1, 2],
             "crps": [1.0, 3.0, 2.0, 4.0],
             "baseline_crps": [1.0, 3.0, 1.0, 3.0],
-            "rmse": [413.0, 600.0, 1332.0, 1400.0],
+            "rmse": [0.0, 600.0, 1332.0, 1400.0],  # 0 is what the golden manifest says
             "baseline_rmse": [413.0, 600.0, 413.0, 600.0],
         }
     )
@@ -157,3 +157,12 @@ def test_the_next_commands_name_the_environment(scored: Path) -> None:
     (scored / "conf/demo").mkdir()
 
     assert "kedro rollback <pair> --env=demo" in tabulate("demo")
+
+
+def test_what_a_later_run_scored_is_not_shown_beside_an_older_champion(scored: Path) -> None:
+    path = scored / "data/08_reporting/btc_usdt/scores.parquet"
+    scores = pd.read_parquet(path)
+    scores["rmse"] += 1
+    ParquetDataset(filepath=str(path)).save(scores)
+
+    assert "lstm_levels" not in tabulate()

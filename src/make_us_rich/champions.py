@@ -62,21 +62,17 @@ def _champion_row(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _rejected_rows(catalog: DataCatalog, manifest: Manifest) -> list[tuple[str, ...]]:
-    """The other architectures of the newest run, scored on the same windows."""
+    """The other architectures of the champion's run; none where the newest run was another one."""
     scores: pd.DataFrame = catalog.load(f"{manifest.pair}.scores")
-    others = scores[scores["architecture"] != manifest.architecture].groupby("architecture")
-    return [
-        (
-            "",
-            "",
-            "",
-            "",
-            str(name),
-            *_scored(rows),
-            "no: a higher error" if name != BASELINE else "the reference",
-        )
-        for name, rows in others
-    ]
+    tables = {str(name): rows for name, rows in scores.groupby("architecture")}
+    own = tables.pop(manifest.architecture, None)
+    if own is None or own.loc[own["horizon"] == 1, "rmse"].item() != manifest.metrics["rmse_1h"]:
+        return []
+    return [("", "", "", "", name, *_scored(rows), _standing(name)) for name, rows in tables.items()]
+
+
+def _standing(architecture: str) -> str:
+    return "the reference" if architecture == BASELINE else "no: a higher error"
 
 
 def _scored(rows: pd.DataFrame) -> tuple[str, ...]:

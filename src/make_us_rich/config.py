@@ -12,19 +12,18 @@ from kedro.utils import find_kedro_project
 from make_us_rich.domain.errors import ParameterError
 
 PROJECT_VARIABLE = "MAKE_US_RICH_PROJECT"
-_SOURCE = Path(__file__).resolve().parents[2]
 _chosen: ContextVar[Path | None] = ContextVar("project", default=None)
 
 
 def find_project() -> Path:
-    """The project's folder: upward from here, else as the environment says, else the source checkout.
+    """The project's folder: upward from here, else as the environment says.
 
     Raises:
         ParameterError: There is none.
     """
     found = find_kedro_project(Path.cwd())
     named = os.environ.get(PROJECT_VARIABLE)
-    for folder in (found, named, _SOURCE):
+    for folder in (found, named):
         if folder and (Path(folder) / "conf").is_dir():
             return Path(folder).resolve()
     raise ParameterError(

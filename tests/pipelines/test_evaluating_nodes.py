@@ -132,8 +132,14 @@ def test_every_score_has_a_metric_at_1_4_and_24_hours(scores: pd.DataFrame) -> N
     assert metrics.keys() - {"crps_mean", "baseline_crps_mean", "crps_skill_mean", "test_windows"} == expected
 
 
-def test_only_finite_metrics_are_recorded() -> None:
-    assert record_metrics({"crps": 0.5, "directional_accuracy": np.nan}) == {"crps": {"value": 0.5, "step": 0}}
+def test_metrics_are_recorded_as_one_step() -> None:
+    assert record_metrics({"crps": 0.5}) == {"crps": {"value": 0.5, "step": 0}}
+
+
+def test_a_score_without_a_value_is_no_metric(scores: pd.DataFrame) -> None:
+    scores["directional_accuracy"] = np.nan
+
+    assert "directional_accuracy_1h" not in tell_metrics(scores, {"architecture": "baseline"})
 
 
 def test_the_errors_are_a_figure_in_basis_points_that_plotly_accepts() -> None:

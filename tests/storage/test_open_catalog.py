@@ -223,16 +223,9 @@ def test_the_project_is_found_by_the_environment(project, monkeypatch):
     assert find_project() == project.resolve()
 
 
-def test_elsewhere_the_source_checkout_is_the_project(monkeypatch):
+def test_no_project_says_what_to_do(monkeypatch):
     monkeypatch.chdir("/")
     monkeypatch.delenv(PROJECT_VARIABLE, raising=False)
-    assert find_project() == REPO
-
-
-def test_no_project_says_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.chdir("/")
-    monkeypatch.delenv(PROJECT_VARIABLE, raising=False)
-    monkeypatch.setattr("make_us_rich.config._SOURCE", tmp_path)
     with pytest.raises(ParameterError, match=f"go to its folder, where conf/ is, or set {PROJECT_VARIABLE}"):
         find_project()
 

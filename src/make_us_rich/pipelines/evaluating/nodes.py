@@ -79,6 +79,7 @@ def tell_metrics(scores: pd.DataFrame, choice: dict[str, str]) -> dict[str, floa
 
     Returns:
         ``<score>_<horizon>h`` and ``<score>_mean``; errors in quote currency, CRPS in log return, shares in 0 to 1.
+        A score without a value, such as the direction of a market that stood still, is left out.
     """
     chosen = scores[scores["architecture"] == choice["architecture"]].drop(columns="architecture")
     rows = chosen[chosen["horizon"].isin([1, 4, HORIZON])]
@@ -86,7 +87,7 @@ def tell_metrics(scores: pd.DataFrame, choice: dict[str, str]) -> dict[str, floa
         f"{score}_{int(row['horizon'])}h": float(value)
         for row in rows.to_dict("records")
         for score, value in row.items()
-        if score not in ("horizon", "windows")
+        if score not in ("horizon", "windows") and np.isfinite(value)
     }
     crps, baseline = float(chosen["crps"].mean()), float(chosen["baseline_crps"].mean())
     means = {"crps_mean": crps, "baseline_crps_mean": baseline, "crps_skill_mean": 1 - crps / baseline}
@@ -95,7 +96,7 @@ def tell_metrics(scores: pd.DataFrame, choice: dict[str, str]) -> dict[str, floa
 
 def record_metrics(metrics: dict[str, float]) -> dict[str, dict[str, float]]:
     """The same for the run's record."""
-    return {name: {"value": value, "step": 0} for name, value in metrics.items() if np.isfinite(value)}
+    return {name: {"value": value, "step": 0} for name, value in metrics.items()}
 
 
 def draw_errors(scores: pd.DataFrame) -> dict[str, Any]:
