@@ -16,7 +16,7 @@ def candles(closes):
 
 
 def test_another_market_is_refused_with_both_closes():
-    with pytest.raises(DataError, match=r"btc_usdt: the candle of 2025-03-01 01:00 UTC .* 20, .* says 30: .*exchange_url"):
+    with pytest.raises(DataError, match=r"candle of 2025-03-01 01:00 UTC .* 20, .* says 30: .*exchange_url"):
         refuse_other_market(candles([10, 20]), candles([10, 30]), "btc_usdt")
 
 
