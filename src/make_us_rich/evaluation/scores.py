@@ -152,5 +152,23 @@ def directional_accuracy(moves: ArrayLike, forecast: ArrayLike) -> Scores:
     return share
 
 
+def mase(actual: ArrayLike, forecast: ArrayLike, naive_error: ArrayLike) -> Scores:
+    """Mean absolute error in units of the naive forecast's on the training data, ``mean(|y - f|) / naive_error``.
+
+    Hyndman and Koehler 2006, as for `mae`. The naive forecast is the last close, one hour ahead whatever the
+    horizon, so that the score grows with the horizon and can be compared between pairs.
+
+    Args:
+        actual: What came true, ``[window, ...]``.
+        forecast: ``[window, ...]``.
+        naive_error: Mean absolute change of the close from one hour to the next in the training rows, in the unit of
+            the data, above 0.
+
+    Returns:
+        ``[...]``.
+    """
+    return mae(actual, forecast) / np.asarray(naive_error, np.float64)
+
+
 def _errors(actual: ArrayLike, forecast: ArrayLike) -> Scores:
     return np.asarray(actual, np.float64) - np.asarray(forecast, np.float64)
