@@ -24,10 +24,7 @@ STAGES = {
 def create_flow() -> Pipeline:
     """All stages in a row; each is a namespace of nodes, and they meet in the datasets of the pair."""
     return sum(
-        (
-            Pipeline(stage(), namespace=name, prefix_datasets_with_namespace=False)
-            for name, stage in STAGES.items()
-        ),
+        (Pipeline(stage(), namespace=name, prefix_datasets_with_namespace=False) for name, stage in STAGES.items()),
         Pipeline([]),
     )
 

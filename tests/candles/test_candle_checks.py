@@ -225,8 +225,7 @@ def test_many_gaps_of_late_are_summed_up(hours):
 def test_share_of_missing_hours_is_a_reason(hours):
     _, report = check(hours(480).drop(list(range(100, 148))))
     assert report.reasons == (
-        "BTC_USDT: 48 of 480 hours (10.0%) have no usable candle,"
-        " more than `fetching.max_missing_share` allows (5.0%)",
+        "BTC_USDT: 48 of 480 hours (10.0%) have no usable candle, more than `fetching.max_missing_share` allows (5.0%)",
     )
 
 
@@ -248,8 +247,7 @@ def test_no_candle_at_all_is_reported():
 def test_summary_is_one_line(hours):
     _, report = check(hours(48).drop([4, 5]))
     assert report.summary == (
-        "BTC_USDT: 46 candles from 2025-03-01 00:00 to 2025-03-02 23:00 UTC, 0 removed, 1 gaps of 2 h;"
-        " fresh, not whole"
+        "BTC_USDT: 46 candles from 2025-03-01 00:00 to 2025-03-02 23:00 UTC, 0 removed, 1 gaps of 2 h; fresh, not whole"
     )
 
 
@@ -279,9 +277,7 @@ def spoilt_candles(draw: st.DrawFn) -> list[list[Any]]:
     rows = []
     for hour in draw(st.lists(st.integers(0, 60), max_size=80)):
         opened = 1_740_787_200_000 + hour * 3_600_000 + draw(st.sampled_from([0, 0, 0, 600_000]))
-        prices = draw(
-            st.sampled_from(["100 102 98 101", "100 100 100 100", "100 98 102 101", "0 1 0 1", "nan 1 1 1"])
-        )
+        prices = draw(st.sampled_from(["100 102 98 101", "100 100 100 100", "100 98 102 101", "0 1 0 1", "nan 1 1 1"]))
         volume = draw(st.sampled_from(["0", "0", "5"]))
         rows.append([opened, *prices.split(), volume, opened + 3_599_999, "1", 1, "1", "1", "0"])
     return rows

@@ -99,9 +99,7 @@ def test_every_interval_that_the_exchange_builds_is_closed_and_unique(exchange, 
 
 def test_unknown_interval_lists_the_known_ones(exchange, client_of):
     server = exchange()
-    with pytest.raises(
-        ParameterError, match=r"'7h' is no interval of Binance; choose one of 1s, 1m, .*1w, 1M"
-    ):
+    with pytest.raises(ParameterError, match=r"'7h' is no interval of Binance; choose one of 1s, 1m, .*1w, 1M"):
         client_of(server).klines("btc_usdt", TOP - HOUR, TOP, "7h")
     assert server.requests == []
 

@@ -181,9 +181,7 @@ def test_name_that_does_not_resolve_is_told_at_once(client_of, waits):
 
 @pytest.mark.parametrize("url", ["api.binance.com", "ftp://api.binance.com", "http://"])
 def test_address_that_is_none_names_the_parameter(client_of, url):
-    with pytest.raises(
-        ParameterError, match=r"`exchange_url` is .*, no address; write it as https://api\.binance"
-    ):
+    with pytest.raises(ParameterError, match=r"`exchange_url` is .*, no address; write it as https://api\.binance"):
         client_of(url).now()
 
 

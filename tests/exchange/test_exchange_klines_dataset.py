@@ -46,9 +46,7 @@ def test_catalog_factory_fills_in_the_pair(exchange):
 
 def test_description_shows_no_credentials():
     credentials = {"key": "k-1234", "secret": "s-5678"}
-    dataset = ExchangeKlinesDataset(
-        url="http://me:hunter2@127.0.0.1:1", pair="btc_usdt", credentials=credentials
-    )
+    dataset = ExchangeKlinesDataset(url="http://me:hunter2@127.0.0.1:1", pair="btc_usdt", credentials=credentials)
     assert "hunter2" not in f"{dataset!r} {dataset}"
     assert "k-1234" not in f"{dataset!r} {dataset}"
     assert "s-5678" not in f"{dataset!r} {dataset}"

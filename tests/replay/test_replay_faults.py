@@ -142,9 +142,7 @@ def test_unknown_kind_names_the_known_ones():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
 def test_rate_outside_zero_to_one_is_refused(rate):
-    with pytest.raises(
-        ParameterError, match=r"fault 429: rate .* is out of range; give a number from 0 to 1"
-    ):
+    with pytest.raises(ParameterError, match=r"fault 429: rate .* is out of range; give a number from 0 to 1"):
         Faults({"429": rate})
 
 

@@ -91,27 +91,21 @@ def test_parquet_of_the_kline_schema_is_read_by_name(tmp_path, line):
 
 def test_parquet_of_other_names_is_read_in_order_and_texts_stay(tmp_path, line):
     fields = [int(value) if at in (0, 6, 8) else value for at, value in enumerate(line(FIRST_MS).split(","))]
-    pq.write_table(
-        pa.table({f"c{at}": [field] for at, field in enumerate(fields)}), tmp_path / "AAAUSDT-1h.parquet"
-    )
+    pq.write_table(pa.table({f"c{at}": [field] for at, field in enumerate(fields)}), tmp_path / "AAAUSDT-1h.parquet")
     assert rows(tmp_path) == [fields]
 
 
 def test_small_floats_of_parquet_have_no_exponent(tmp_path, line):
     fields = [float(value) for value in line(FIRST_MS).split(",")]
     fields[1] = 1e-7
-    pq.write_table(
-        pa.table({f"c{at}": [field] for at, field in enumerate(fields)}), tmp_path / "AAAUSDT-1h.parquet"
-    )
+    pq.write_table(pa.table({f"c{at}": [field] for at, field in enumerate(fields)}), tmp_path / "AAAUSDT-1h.parquet")
     assert rows(tmp_path)[0][1] == "0.0000001"
 
 
 def test_damaged_parquet_row_is_named(tmp_path, line):
     fields = [[float(value)] * 2 for value in line(FIRST_MS).split(",")]
     fields[4] = [1.0, float("nan")]
-    pq.write_table(
-        pa.table({f"c{at}": field for at, field in enumerate(fields)}), tmp_path / "AAAUSDT-1h.parquet"
-    )
+    pq.write_table(pa.table({f"c{at}": field for at, field in enumerate(fields)}), tmp_path / "AAAUSDT-1h.parquet")
     with pytest.raises(DataError, match=r"AAAUSDT-1h\.parquet, row 2: not a kline .*repair or remove it"):
         FolderMarket(tmp_path)
 
@@ -149,9 +143,7 @@ def test_damaged_gzip_is_named(tmp_path, line):
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(
-        DataError, match="nowhere is not a folder; give the folder that holds the kline files"
-    ):
+    with pytest.raises(DataError, match="nowhere is not a folder; give the folder that holds the kline files"):
         FolderMarket(tmp_path / "nowhere")
 
 

@@ -93,9 +93,7 @@ def test_limit_is_500_unless_told_and_1000_at_most(serve, get, tmp_path, write_h
 
 
 def test_microseconds_are_understood(serve, get, hours_folder):
-    answer = get(
-        serve(hours_folder), "klines", **klines(startTime=FIRST * 1000, endTime=(FIRST + HOUR_MS) * 1000)
-    )
+    answer = get(serve(hours_folder), "klines", **klines(startTime=FIRST * 1000, endTime=(FIRST + HOUR_MS) * 1000))
     assert [row[0] for row in answer.json()] == [FIRST, FIRST + HOUR_MS]
 
 

@@ -89,9 +89,7 @@ def test_everything_follows_the_virtual_clock(serve, get, hours_folder):
     server = serve(hours_folder, now=START + timedelta(hours=5, minutes=30))
     assert get(server, "time").json()["serverTime"] == FIRST_MS + 5 * 3_600_000 + 1_800_000
     assert get(server, "klines", **QUERY).json()[-1][0] == FIRST_MS + 5 * 3_600_000
-    assert (
-        get(server, "ticker/price", symbol="AAAUSDT").json()["price"] == "105.00"
-    )  # close of hour 4: 104 + 1
+    assert get(server, "ticker/price", symbol="AAAUSDT").json()["price"] == "105.00"  # close of hour 4: 104 + 1
 
 
 def test_time_travel_changes_what_is_seen(serve, get, hours_folder):
@@ -159,9 +157,7 @@ def test_answers_tells_a_replay_exchange_from_others(serve, hours_folder):
     assert not answers(server.url, 0.5)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://127.0.0.1:1", "nonsense", "http://", "http://127.0.0.1:port", "http://[", ""]
-)
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1", "nonsense", "http://", "http://127.0.0.1:port", "http://[", ""])
 def test_answers_is_false_for_what_is_no_local_address(url):
     assert not answers(url, 0.5)
 
@@ -196,9 +192,7 @@ def test_stopping_ends_kept_connections_and_starting_again_keeps_the_address(ser
 
 def test_busy_port_is_named(serve, hours_folder):
     port = serve(hours_folder).port
-    with pytest.raises(
-        ParameterError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: .*choose another --port"
-    ):
+    with pytest.raises(ParameterError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: .*choose another --port"):
         ReplayServer(FolderMarket(hours_folder), port=port).start()
 
 

@@ -109,9 +109,7 @@ def test_volume_goes_with_the_range(candles):
     assert np.corrcoef(np.log(candles[:, 5]), np.log(spread + 1e-6))[0, 1] > 0.4
 
 
-@pytest.mark.parametrize(
-    "symbol", ["BTCUSDT", "ETHBTC", "BTCFDUSD", "1INCHUSDT", "EURUSDT", "ABCDEFGHIJUSDC"]
-)
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHBTC", "BTCFDUSD", "1INCHUSDT", "EURUSDT", "ABCDEFGHIJUSDC"])
 def test_base_with_a_known_quote_exists(simulated, symbol):
     assert simulated.series(symbol, YEAR_2020) is not None
 
@@ -145,9 +143,7 @@ def test_listed_symbols_exist(simulated):
 
 
 def test_the_end_of_the_simulation_is_named(simulated):
-    with pytest.raises(
-        ParameterError, match=r"past the simulated market's end \(2100\); give an earlier time"
-    ):
+    with pytest.raises(ParameterError, match=r"past the simulated market's end \(2100\); give an earlier time"):
         simulated.series("BTCUSDT", to_ms(datetime(2100, 1, 1, tzinfo=UTC)))
 
 

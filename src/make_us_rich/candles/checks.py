@@ -28,9 +28,7 @@ class _Sifted:
     issues: dict[str, Issue]
 
 
-def check_candles(
-    klines: pd.DataFrame, pair: Pair, now: datetime, limits: Limits
-) -> tuple[pd.DataFrame, DataReport]:
+def check_candles(klines: pd.DataFrame, pair: Pair, now: datetime, limits: Limits) -> tuple[pd.DataFrame, DataReport]:
     """Remove what is no honest candle, and report.
 
     Nothing is invented and no time is shifted: a candle is kept as it is, or removed and leaves a gap.

@@ -82,9 +82,7 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
         """
         known = dict(credentials or {})
         if known.keys() - _CREDENTIALS:
-            raise DatasetError(
-                f"{pair}: the exchange's credentials may hold `key` and `secret`, nothing else"
-            )
+            raise DatasetError(f"{pair}: the exchange's credentials may hold `key` and `secret`, nothing else")
         self._interval = interval
         self._pair = Pair.parse(pair)
         self._client = BinanceClient(url, known.get("key"), known.get("secret"))
@@ -100,9 +98,7 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
         Raises:
             DatasetError: Always: candles come from the exchange and never go there.
         """
-        raise DatasetError(
-            f"{self._pair}: candles cannot be saved to the exchange; save them as `{{pair}}.raw_klines`"
-        )
+        raise DatasetError(f"{self._pair}: candles cannot be saved to the exchange; save them as `{{pair}}.raw_klines`")
 
     def _describe(self) -> dict[str, Any]:
         return {"url": self._client.address, "pair": self._pair.name, "interval": self._interval}

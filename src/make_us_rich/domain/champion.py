@@ -41,9 +41,7 @@ class ChampionPointer(BaseModel):
                 " delete its champion.json and run the pair again"
             ) from exc
         if pointer.pair != pair:
-            raise ArtifactError(
-                f"{pair}: the champion pointer names the pair {pointer.pair}; run the pair again"
-            )
+            raise ArtifactError(f"{pair}: the champion pointer names the pair {pointer.pair}; run the pair again")
         return pointer
 
     @property

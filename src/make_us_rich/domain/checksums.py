@@ -17,6 +17,4 @@ def verify(data: bytes, checksum: str, name: str) -> None:
         ArtifactError: They differ.
     """
     if sha256(data) != checksum:
-        raise ArtifactError(
-            f"{name}: its checksum is not the one in its manifest; train the pair again or roll back"
-        )
+        raise ArtifactError(f"{name}: its checksum is not the one in its manifest; train the pair again or roll back")

@@ -50,8 +50,7 @@ def _scores(windows: Windows, forecast: Quantiles, levels: Sequence[float]) -> C
     targets = windows.targets()
     ends = {level: forecast[:, :, index] for index, level in enumerate(levels)}
     covered = {
-        f"coverage_{nominal}": coverage(targets, ends[low], ends[high])
-        for nominal, (low, high) in INTERVALS.items()
+        f"coverage_{nominal}": coverage(targets, ends[low], ends[high]) for nominal, (low, high) in INTERVALS.items()
     }
     return {
         "crps": crps(targets, forecast, levels).mean(axis=0),

@@ -73,9 +73,7 @@ class BinanceClient:
         self._seen = self._ask(self._server_time, None)
         return self._seen
 
-    def klines(
-        self, pair: Pair | str, start: datetime, end: datetime, interval: str = INTERVAL
-    ) -> pd.DataFrame:
+    def klines(self, pair: Pair | str, start: datetime, end: datetime, interval: str = INTERVAL) -> pd.DataFrame:
         """Closed candles that open in ``[start, end)``, each once.
 
         Args:
@@ -127,17 +125,13 @@ class BinanceClient:
             start = to_ms(last["timestamp"]) + 1
 
     def _page(self, pair: Pair, interval: str, start: int, end: int) -> pd.DataFrame:
-        rows = self._api.get_klines(
-            symbol=pair.symbol, interval=interval, startTime=start, endTime=end - 1, limit=PAGE
-        )
+        rows = self._api.get_klines(symbol=pair.symbol, interval=interval, startTime=start, endTime=end - 1, limit=PAGE)
         if not isinstance(rows, list):
             raise ExchangeError(self._nonsense("candles", rows))
         page = merge_klines(to_klines(rows, pair.symbol))
         opened = milliseconds(page["timestamp"])
         if len(page) and (opened[0] < start or opened[-1] >= end):
-            raise ExchangeError(
-                self._nonsense("the candles asked for", f"others, from {page['timestamp'][0]}")
-            )
+            raise ExchangeError(self._nonsense("the candles asked for", f"others, from {page['timestamp'][0]}"))
         return page
 
     def _server_time(self) -> datetime:

@@ -68,9 +68,7 @@ class Asked:
         if exc.status_code == 451:
             return Failure(self._restricted(), tries=1)
         if exc.status_code >= 500:
-            return Failure(
-                self._error(f"failed (HTTP {exc.status_code})", "run the fetching pipeline again later")
-            )
+            return Failure(self._error(f"failed (HTTP {exc.status_code})", "run the fetching pipeline again later"))
         if self.pair and _is_unknown_symbol(exc):
             return Failure(self._unknown(self.pair), tries=1)
         return Failure(self._refused(exc), tries=1)
@@ -79,14 +77,8 @@ class Asked:
         seconds = retry_after(exc.response.headers.get("Retry-After"), self.clock())
         until = "in a few minutes"
         if seconds is not None:
-            until = (
-                f"at {self.clock() + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC (in {seconds:,.0f} s)"
-            )
-        why = (
-            "has banned this address for a while"
-            if exc.status_code == 418
-            else "gets too many requests from here"
-        )
+            until = f"at {self.clock() + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC (in {seconds:,.0f} s)"
+        why = "has banned this address for a while" if exc.status_code == 418 else "gets too many requests from here"
         text = f"Binance at {self.access.address} {why} (HTTP {exc.status_code}); try again {until}"
         return Failure(RateLimitedError(text), retry_after=seconds)
 
@@ -104,9 +96,7 @@ class Asked:
 
     def _refused(self, exc: BinanceAPIException) -> ExchangeError:
         if exc.status_code == 401 or exc.code in _BAD_KEY:
-            remedy = (
-                "correct the exchange's key and secret in the credentials, or remove them: candles need none"
-            )
+            remedy = "correct the exchange's key and secret in the credentials, or remove them: candles need none"
             return self._error(f"refuses the API key (HTTP {exc.status_code})", remedy)
         message = " ".join(str(exc.message).split())[:120]
         return self._error(f"refuses the request (HTTP {exc.status_code}: {message})", "check `exchange_url`")

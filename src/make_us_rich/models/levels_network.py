@@ -95,9 +95,7 @@ def fit_levels(recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSe
     columns = parts.fit.columns
     torch.manual_seed(settings.seed)
     network = LevelsNetwork(len(columns), recipe)
-    data = WindowData(
-        parts, scaler, target=columns.index("close"), batch_size=recipe.batch_size, seed=settings.seed
-    )
+    data = WindowData(parts, scaler, target=columns.index("close"), batch_size=recipe.batch_size, seed=settings.seed)
     module = NextCloseModule(network, recipe.learning_rate)
     history = train(module, data, recipe.max_epochs, recipe.patience, settings.accelerator)
     bare = LevelsForecaster(network, scaler, columns.index("close"), np.zeros((1, 1)))

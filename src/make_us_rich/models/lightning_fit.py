@@ -63,9 +63,7 @@ class WindowData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Every fit window once an epoch."""
         generator = torch.Generator().manual_seed(self.seed)
-        return DataLoader(
-            self.fit_windows, self.batch_size, shuffle=True, generator=generator, collate_fn=_as_gathered
-        )
+        return DataLoader(self.fit_windows, self.batch_size, shuffle=True, generator=generator, collate_fn=_as_gathered)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The original's batches of one window double the epoch and change no figure."""
@@ -121,9 +119,7 @@ class Curve(Callback):
         )
 
 
-def train(
-    module: NextCloseModule, data: WindowData, max_epochs: int, patience: int, accelerator: str
-) -> pd.DataFrame:
+def train(module: NextCloseModule, data: WindowData, max_epochs: int, patience: int, accelerator: str) -> pd.DataFrame:
     """Fit with early stopping and leave the best weights in the module.
 
     Returns:

@@ -50,9 +50,7 @@ def requested(architectures: str) -> list[str]:
     known = TrainingParameters.names()
     for name in names:
         if name not in known:
-            raise ParameterError(
-                f"parameter architectures: {name!r} is unknown; choose from {', '.join(known)}"
-            )
+            raise ParameterError(f"parameter architectures: {name!r} is unknown; choose from {', '.join(known)}")
     return names
 
 

@@ -40,9 +40,7 @@ class Clock:
         ParameterError: The start has no time zone, or the speed is negative or not finite.
     """
 
-    def __init__(
-        self, start: datetime, speed: float = 1.0, real: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, start: datetime, speed: float = 1.0, real: Callable[[], float] = time.monotonic) -> None:
         if not math.isfinite(speed) or speed < 0:
             raise ParameterError(f"speed {speed} is out of range; give a number from 0 (frozen) upwards")
         self.speed = speed

@@ -52,19 +52,13 @@ def _greeting(server: ReplayServer) -> str:
 def _server(chosen: argparse.Namespace) -> ReplayServer:
     faults = _faults(chosen)
     if not 0 <= chosen.port <= _LARGEST_PORT:
-        raise ParameterError(
-            f"--port {chosen.port} is out of range; give 0 (any free one) to {_LARGEST_PORT}"
-        )
+        raise ParameterError(f"--port {chosen.port} is out of range; give 0 (any free one) to {_LARGEST_PORT}")
     if chosen.weight_limit < 1:
-        raise ParameterError(
-            f"--weight-limit {chosen.weight_limit} is out of range; give a number from 1 upwards"
-        )
+        raise ParameterError(f"--weight-limit {chosen.weight_limit} is out of range; give a number from 1 upwards")
     start = _moment(chosen.now) if chosen.now else None
     market: Market = SimulatedMarket(chosen.seed) if chosen.simulate else FolderMarket(chosen.data)
     clock = Clock(start or market.default_now(), chosen.speed)
-    return ReplayServer(
-        market, clock, faults, chosen.port, host=chosen.host, weight_limit=chosen.weight_limit
-    )
+    return ReplayServer(market, clock, faults, chosen.port, host=chosen.host, weight_limit=chosen.weight_limit)
 
 
 def _faults(chosen: argparse.Namespace) -> Faults:
@@ -82,9 +76,7 @@ def _fault(text: str) -> tuple[str, float]:
     try:
         return kind, float(rate)
     except ValueError as exc:
-        raise ParameterError(
-            f"--fault {text}: write <kind>=<rate> as in 429=0.1, the rate from 0 to 1"
-        ) from exc
+        raise ParameterError(f"--fault {text}: write <kind>=<rate> as in 429=0.1, the rate from 0 to 1") from exc
 
 
 def _moment(text: str) -> datetime:
@@ -119,13 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_misbehaviour(parser: argparse.ArgumentParser) -> None:
     kinds = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
     parser.add_argument("--fault", action="extend", nargs="+", default=[], metavar="KIND=RATE", help=kinds)
-    parser.add_argument(
-        "--latency-seconds", type=float, default=2.0, metavar="SECONDS", help="of the fault latency"
-    )
-    parser.add_argument(
-        "--retry-after", type=float, default=1, metavar="SECONDS", help="of the faults 429 and 418"
-    )
+    parser.add_argument("--latency-seconds", type=float, default=2.0, metavar="SECONDS", help="of the fault latency")
+    parser.add_argument("--retry-after", type=float, default=1, metavar="SECONDS", help="of the faults 429 and 418")
     parser.add_argument("--fault-everywhere", action="store_true", help="faults hit ping and time, too")
-    parser.add_argument(
-        "--weight-limit", type=int, default=DEFAULT_LIMIT, help="per minute (default: %(default)s)"
-    )
+    parser.add_argument("--weight-limit", type=int, default=DEFAULT_LIMIT, help="per minute (default: %(default)s)")

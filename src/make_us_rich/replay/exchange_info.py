@@ -7,9 +7,7 @@ _ORDER_TYPES = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFI
 
 def rate_limits(weight_limit: int) -> list[dict[str, str | int]]:
     """The one limit that is enforced here."""
-    return [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight_limit}
-    ]
+    return [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight_limit}]
 
 
 def symbol_info(symbol: str, price_decimals: int) -> dict[str, object]:

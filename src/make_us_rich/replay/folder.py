@@ -75,8 +75,7 @@ def _by_symbol(folder: Path) -> dict[str, list[Path]]:
             files[name["symbol"]].append(path)
     if not files:
         raise DataError(
-            f"{folder} has no kline files; put files named like BTCUSDT-1h.csv.gz there"
-            " (.csv, .csv.gz or .parquet)"
+            f"{folder} has no kline files; put files named like BTCUSDT-1h.csv.gz there (.csv, .csv.gz or .parquet)"
         )
     return dict(files)
 
@@ -104,13 +103,9 @@ def _read(symbol: str, files: list[Path]) -> Series:
 def _step(symbol: str, files: list[Path]) -> int:
     intervals = sorted({_interval(path) for path in files})
     if len(intervals) > 1:
-        raise DataError(
-            f"{symbol}: files of {' and '.join(intervals)} in one folder; keep one interval of a symbol"
-        )
+        raise DataError(f"{symbol}: files of {' and '.join(intervals)} in one folder; keep one interval of a symbol")
     if intervals[0] not in FIXED:
-        raise DataError(
-            f"{files[0]}: {intervals[0]} is no interval of Binance; name the file like {symbol}-1h.csv"
-        )
+        raise DataError(f"{files[0]}: {intervals[0]} is no interval of Binance; name the file like {symbol}-1h.csv")
     return FIXED[intervals[0]]
 
 

@@ -46,9 +46,7 @@ def _columns(path: Path) -> list[list[Any]]:
     names = table.column_names
     chosen = list(KLINE_COLUMNS) if set(KLINE_COLUMNS) <= set(names) else names[:COLUMNS]
     if len(chosen) < COLUMNS:
-        raise DataError(
-            f"{path}: {len(names)} columns, a kline file has {COLUMNS}; save all columns of the klines"
-        )
+        raise DataError(f"{path}: {len(names)} columns, a kline file has {COLUMNS}; save all columns of the klines")
     return [_plain(table.column(name), pa) for name in chosen]
 
 

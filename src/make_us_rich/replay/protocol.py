@@ -129,9 +129,7 @@ def _optional(query: Query, name: str) -> str | None:
 
 def _matching(name: str, value: str, legal: str) -> str:
     if not re.fullmatch(legal, value, re.ASCII):
-        raise RefusalError(
-            -1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
-        )
+        raise RefusalError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
     return value
 
 

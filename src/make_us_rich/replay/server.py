@@ -72,9 +72,7 @@ class ReplayServer:
         """
         self._listener = _listen(self)
         self.port = self._listener.server_address[1]
-        threading.Thread(
-            target=self._listener.serve_forever, args=(0.02,), daemon=True, name=self.url
-        ).start()
+        threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True, name=self.url).start()
         return self
 
     def stop(self) -> None:
@@ -131,8 +129,7 @@ def _listen(server: ReplayServer) -> "_Listener":
         return kind((server.host, server.port), server)
     except (OSError, OverflowError) as exc:
         raise ParameterError(
-            f"cannot listen on {server.host} port {server.port}: {exc};"
-            " choose another --port (0 takes a free one)"
+            f"cannot listen on {server.host} port {server.port}: {exc}; choose another --port (0 takes a free one)"
         ) from exc
 
 

@@ -63,9 +63,7 @@ class SimulatedMarket:
             ParameterError: ``now`` is past the end of the simulation.
         """
         if now >= to_ms(LAST):
-            raise ParameterError(
-                f"{from_ms(now)} is past the simulated market's end ({LAST:%Y}); give an earlier time"
-            )
+            raise ParameterError(f"{from_ms(now)} is past the simulated market's end ({LAST:%Y}); give an earlier time")
         with self._lock:
             history = self._history(symbol)
             return history.until(now) if history else None
@@ -157,9 +155,7 @@ class _Rows:
         opened = _EPOCH_MS + number * len(candles) * HOUR_MS
         return [
             (self._template % (at, *candle[:5], at + HOUR_MS - 1, *candle[5:])).encode()
-            for at, candle in zip(
-                range(opened, opened + len(candles) * HOUR_MS, HOUR_MS), candles, strict=True
-            )
+            for at, candle in zip(range(opened, opened + len(candles) * HOUR_MS, HOUR_MS), candles, strict=True)
         ]
 
 

@@ -26,9 +26,7 @@ Floats = NDArray[np.float64]
 
 _HOURS = np.arange(24)
 # Quiet before Europe wakes (4 h UTC), busy when Europe and America trade at once (15 h UTC).
-_DAY_PATTERN: Floats = (
-    1 + 0.35 * np.cos((_HOURS - 15) * 2 * np.pi / 24) + 0.1 * np.cos((_HOURS - 14) * 4 * np.pi / 24)
-)
+_DAY_PATTERN: Floats = 1 + 0.35 * np.cos((_HOURS - 15) * 2 * np.pi / 24) + 0.1 * np.cos((_HOURS - 14) * 4 * np.pi / 24)
 _WEEK_PATTERN: Floats = np.array([1.05, 1.08, 1.08, 1.08, 1.05, 0.8, 0.8])
 _THURSDAY = 3
 
@@ -110,9 +108,7 @@ def _season(first_open: int) -> Floats:
     return season
 
 
-def _walk(
-    of: Character, start: State, season: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats, float]:
+def _walk(of: Character, start: State, season: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, float]:
     shocks = rng.standard_t(_FREEDOM, CHUNK) * sqrt((_FREEDOM - 2) / _FREEDOM)
     levels, deviations = np.empty(CHUNK), np.empty(CHUNK)
     level, variance = start.level, start.variance
@@ -126,9 +122,7 @@ def _walk(
     return levels, deviations, variance
 
 
-def _prices(
-    of: Character, before: float, levels: Floats, deviations: Floats, rng: np.random.Generator
-) -> Floats:
+def _prices(of: Character, before: float, levels: Floats, deviations: Floats, rng: np.random.Generator) -> Floats:
     tick = 10.0**-of.decimals
     closes = np.maximum(np.round(of.scale * np.exp(levels), of.decimals), tick)
     opens = np.concatenate([[before], closes[:-1]])

@@ -65,9 +65,7 @@ def _as_they_are(series: Series, window: Window, moment: Moment) -> list[bytes]:
 
 
 def _merged(series: Series, interval: str, window: Window, moment: Moment) -> list[bytes]:
-    return [
-        merged_candle(series, interval, span, moment.now) for span in _spans(series, interval, window, moment)
-    ]
+    return [merged_candle(series, interval, span, moment.now) for span in _spans(series, interval, window, moment)]
 
 
 def _spans(series: Series, interval: str, window: Window, moment: Moment) -> list[Span]:

@@ -35,9 +35,7 @@ def draw_windows(
     return test.at(test.origins[-converting.parity_windows :])
 
 
-def convert_model(
-    challengers: Challengers, choice: dict[str, str], windows: Windows, run: RunContext
-) -> bytes:
+def convert_model(challengers: Challengers, choice: dict[str, str], windows: Windows, run: RunContext) -> bytes:
     """The chosen model as an ONNX graph that says what it is and has passed ``onnx.checker``."""
     import onnx
 

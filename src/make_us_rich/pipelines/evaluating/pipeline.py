@@ -21,9 +21,7 @@ def create_pipeline() -> Pipeline:
                 "scores",
                 name="score_challengers",
             ),
-            Node(
-                choose_candidate, ["scores", "params:architectures", "run"], "choice", name="choose_candidate"
-            ),
+            Node(choose_candidate, ["scores", "params:architectures", "run"], "choice", name="choose_candidate"),
             Node(tell_metrics, ["scores", "choice"], "metrics", name="tell_metrics"),
             Node(record_metrics, "metrics", "run_metrics", name="record_metrics"),
             Node(draw_errors, "scores", "error_figure", name="draw_errors"),

@@ -31,9 +31,7 @@ def publish_artifacts(
     card = Candidate.model_validate(candidate)
     scaler = scalers.get(card.architecture)
     if scaler is None or scaler_fingerprint(scaler) != card.scaler:
-        raise ArtifactError(
-            f"{card.pair}: the scaler and the model come from two runs; run the whole pipeline again"
-        )
+        raise ArtifactError(f"{card.pair}: the scaler and the model come from two runs; run the whole pipeline again")
     verify(candidate_onnx, card.checksums["onnx_model"], f"{card.pair} candidate")
     return scaler, candidate_onnx, {**card.checksums, "scaler": sha256(pickle.dumps(scaler))}
 
@@ -43,9 +41,7 @@ def judge(candidate: dict[str, Any], data_report: dict[str, Any]) -> dict[str, A
     report = DataReport.model_validate(data_report)
     card = Candidate.model_validate(candidate)
     if report.whole:
-        return Verdict(
-            publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}"
-        ).model_dump()
+        return Verdict(publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}").model_dump()
     return Verdict(publish=False, reason=f"data not whole: {'; '.join(report.reasons)}").model_dump()
 
 
@@ -95,9 +91,7 @@ def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: Run
     """The pointer to the new version, or the old pointer untouched when the verdict says no."""
     made = Manifest.read(manifest, f"{run.pair} {run.version}")
     if not made.verdict.publish:
-        log.warning(
-            "%s: not published, %s; still serving %s", run.pair, made.verdict.reason, stored_champion.version
-        )
+        log.warning("%s: not published, %s; still serving %s", run.pair, made.verdict.reason, stored_champion.version)
         return stored_champion
     log.info("%s: published version %s (%s)", run.pair, made.version, made.architecture)
     return stored_champion.promote(made.version, run.started_at, made.verdict.reason)

@@ -62,8 +62,7 @@ def trace_losses(history: pd.DataFrame) -> dict[str, list[dict[str, float]]]:
     long = history.melt(["architecture", "step"], var_name="loss").dropna()
     return {
         f"{architecture}.{loss}": [
-            {"step": int(step), "value": float(value)}
-            for step, value in zip(rows["step"], rows["value"], strict=True)
+            {"step": int(step), "value": float(value)} for step, value in zip(rows["step"], rows["value"], strict=True)
         ]
         for (architecture, loss), rows in long.groupby(["architecture", "loss"])
     }
