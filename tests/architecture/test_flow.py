@@ -21,7 +21,7 @@ from make_us_rich.pipeline_registry import STAGES, create_flow, register_pipelin
 REPO = Path(__file__).resolve().parents[2]
 CONF = REPO / "conf"
 NAMES = ["btc_usdt", "eth_usdt"]
-LAYERS = {"raw", "intermediate", "feature", "model_input", "models", "reporting"}
+LAYERS = {"raw", "intermediate", "feature", "model_input", "models", "evaluation", "published", "reporting"}
 IN_MEMORY = {"run", "checksums", "parity_windows"}
 """Datasets that live for a run only."""
 
