@@ -22,6 +22,7 @@ from make_us_rich.models.registry import TrainingParameters
 from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, split_klines
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline
+from synthetic import CONFIGURED
 
 ROWS = 720
 DAYS = ROWS // 24
@@ -61,7 +62,7 @@ def random_walk(rows: int = ROWS, gaps: tuple[int, ...] = ()) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def training() -> TrainingParameters:
-    return TrainingParameters.model_validate(TRAINING)
+    return TrainingParameters.model_validate(CONFIGURED | TRAINING)
 
 
 def lazily(features: dict[str, pd.DataFrame]) -> dict[str, Callable[[], pd.DataFrame]]:
