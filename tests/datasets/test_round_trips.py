@@ -86,6 +86,8 @@ def test_a_missing_file_is_named(store, dataset):
         (ParquetDataset, b"PAR1 cut off"),
         (JSONDataset, b'{"rows": '),
         (PickleDataset, b"\x80\x05\x95"),
+        (PickleDataset, b"cmake_us_rich.models.har\nGone\n."),
+        (PickleDataset, b"cmake_us_rich.gone\nGone\n."),
         (OnnxDataset, b""),
     ],
 )

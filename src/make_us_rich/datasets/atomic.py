@@ -23,7 +23,8 @@ from kedro_datasets.pickle import pickle_dataset
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.storage import ask, naming
 
-_DAMAGED = (ValueError, OSError, EOFError, pickle.UnpicklingError, IndexError, KeyError)
+_DAMAGED = (ValueError, OSError, EOFError, pickle.UnpicklingError, LookupError, AttributeError, ImportError, TypeError)
+"""What decoding raises; the last three for a pickle of another release, whose classes have moved or changed."""
 
 
 def write_whole(fs: AbstractFileSystem, path: str, content: bytes) -> None:
