@@ -8,13 +8,14 @@ import pytest
 from kedro.io import DataCatalog, Version
 from kedro.runner import SequentialRunner
 
+from make_us_rich.candles.report import Gap
 from make_us_rich.datasets.atomic import JSONDataset, PickleDataset
 from make_us_rich.datasets.champion import ChampionPointerDataset
 from make_us_rich.datasets.onnx import OnnxDataset
 from make_us_rich.datasets.versions import VersionsDataset
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.manifest import Manifest
+from make_us_rich.domain.manifest import Candidate, Manifest
 from make_us_rich.pipelines.converting.nodes import convert_model, describe_candidate, draw_windows
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.nodes import (
@@ -159,6 +160,21 @@ def test_data_that_are_not_whole_are_not_with_every_reason(candidate: dict[str, 
         "publish": False,
         "reason": f"data not whole: {REASON}; BTC_USDT: not fresh",
     }
+
+
+@pytest.mark.parametrize(("hours_before_the_last", "published"), [(190, False), (191, True)])
+def test_no_gap_may_lie_within_the_candles_that_a_forecast_needs(
+    candidate: dict[str, Any], hours_before_the_last: int, published: bool
+) -> None:
+    # A lookback of 24 hours and the returns' warm-up of 168: the last candle and the 191 before it.
+    after_gap = Candidate.model_validate(candidate).data.end - timedelta(hours=hours_before_the_last)
+    gap = Gap(start=after_gap - timedelta(hours=2), end=after_gap, hours=2, missing=2)
+
+    verdict = judge(candidate, data_report() | {"gaps": [gap.model_dump()]})
+
+    assert verdict["publish"] is published
+    assert published or "2 candles missing between" in verdict["reason"]
+    assert published or "within the last 192 hours that a forecast of baseline needs" in verdict["reason"]
 
 
 def test_the_manifest_is_the_candidate_with_version_verdict_and_revision(

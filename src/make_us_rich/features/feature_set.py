@@ -28,6 +28,10 @@ class FeatureSet:
     warmup: int
     compute: Callable[[pd.DataFrame], Mapping[str, ArrayLike]]
 
+    def depth(self, lookback: int) -> int:
+        """Candles in a row that an input of ``lookback`` complete rows takes, warm-up included."""
+        return lookback + self.warmup
+
 
 FEATURE_SETS: dict[str, FeatureSet] = {
     feature_set.name: feature_set

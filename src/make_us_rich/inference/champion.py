@@ -40,7 +40,7 @@ class Champion:
     @property
     def candles(self) -> int:
         """Closed candles in a row that one forecast needs."""
-        return self.manifest.lookback + find_feature_set(self.manifest.feature_set).warmup
+        return find_feature_set(self.manifest.feature_set).depth(self.manifest.lookback)
 
     def forecast(self, klines: pd.DataFrame) -> Forecast:
         """Forecast from the newest candle on.

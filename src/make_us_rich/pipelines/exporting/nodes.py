@@ -10,8 +10,10 @@ from make_us_rich.candles.report import DataReport
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.checksums import sha256, verify
 from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import Candidate, Manifest, Verdict
 from make_us_rich.domain.run import RunContext
+from make_us_rich.features.feature_set import find_feature_set
 from make_us_rich.models.interface import Scaler, scaler_fingerprint
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 
@@ -38,11 +40,24 @@ def publish_artifacts(
 
 def judge(candidate: dict[str, Any], data_report: dict[str, Any]) -> dict[str, Any]:
     """Whether the candidate may be served: its parity holds (or it would not exist) and its data are whole."""
-    report = DataReport.model_validate(data_report)
     card = Candidate.model_validate(candidate)
-    if report.whole:
-        return Verdict(publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}").model_dump()
-    return Verdict(publish=False, reason=f"data not whole: {'; '.join(report.reasons)}").model_dump()
+    reasons = _reasons_against(card, DataReport.model_validate(data_report))
+    if reasons:
+        return Verdict(publish=False, reason=f"data not whole: {'; '.join(reasons)}").model_dump()
+    return Verdict(publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}").model_dump()
+
+
+def _reasons_against(card: Candidate, report: DataReport) -> tuple[str, ...]:
+    """Why the candles are not whole, or torn within the hours that this architecture's next forecast needs."""
+    if not report.whole:
+        return report.reasons
+    depth = find_feature_set(card.feature_set).depth(card.lookback)
+    first = card.data.end - (depth - 1) * HOUR
+    return tuple(
+        f"{card.pair.upper()}: {gap}, within the last {depth} hours that a forecast of {card.architecture} needs"
+        for gap in report.gaps
+        if gap.end > first
+    )
 
 
 def write_manifest(

@@ -109,7 +109,7 @@ def _split_windows(frame: pd.DataFrame, split: Split, lookback: int) -> Origins:
 
 
 def _rows_needed(architecture: Architecture, parameters: PreprocessingParameters) -> int:
-    depth = architecture.lookback + find_feature_set(architecture.feature_set).warmup
+    depth = find_feature_set(architecture.feature_set).depth(architecture.lookback)
     return count_rows_needed(depth, parameters.test_fraction, parameters.validation_fraction, HORIZON)
 
 
