@@ -60,11 +60,6 @@ class Command:
         """The nodes that it has completed, such as ``btc_usdt.fetching.check_klines``."""
         return re.findall(r"Completed node: (\S+)", self.errors)
 
-    @property
-    def error_lines(self) -> list[str]:
-        """Lines on stderr that are no log lines."""
-        return [line for line in self.errors.splitlines() if line[2:3] != ":" and "Warning" not in line]
-
     def _read(self, name: str) -> str:
         path = self.folder / name
         return path.read_text(errors="replace") if path.exists() else ""

@@ -17,7 +17,9 @@ def ask(project: Any, question: str) -> list[tuple[Any, ...]]:
 
 def test_a_run_is_recorded_as_finished_in_the_experiment(trained: Any) -> None:
     assert ask(trained, "select status from runs where run_uuid = :newest") == [("FINISHED",)]
-    (name,) = ask(trained, "select experiments.name from experiments join runs using (experiment_id) where run_uuid = :newest")
+    (name,) = ask(
+        trained, "select experiments.name from experiments join runs using (experiment_id) where run_uuid = :newest"
+    )
     assert name == ("make_us_rich",)
 
 
