@@ -105,7 +105,7 @@ def test_unknown_interval_lists_the_known_ones(exchange, client_of):
 
 
 def test_time_without_a_zone_is_refused(exchange, client_of):
-    with pytest.raises(ParameterError, match=r"2025-05-14 00:00:00 has no time zone; write it as datetime"):
+    with pytest.raises(ParameterError, match=r"no time zone; write it as 2025-05-14T00:00:00\+00:00"):
         client_of(exchange()).klines("btc_usdt", datetime(2025, 5, 14), TOP)  # noqa: DTZ001
 
 

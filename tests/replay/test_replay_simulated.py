@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from make_us_rich.domain.errors import ParameterError
+from make_us_rich.domain.times import to_ms
 from make_us_rich.replay import SimulatedMarket
-from make_us_rich.replay.clock import to_ms
 
 YEAR_2020 = to_ms(datetime(2020, 1, 1, tzinfo=UTC))
 YEAR_2023 = to_ms(datetime(2023, 1, 1, tzinfo=UTC))

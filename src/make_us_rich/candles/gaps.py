@@ -5,8 +5,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from make_us_rich.candles.report import Gap
-from make_us_rich.candles.times import from_ms, milliseconds
+from make_us_rich.candles.times import milliseconds
 from make_us_rich.domain.klines import HOUR_MS
+from make_us_rich.domain.times import from_ms
 
 
 def find_gaps(klines: pd.DataFrame, sent: pd.DataFrame) -> tuple[Gap, ...]:

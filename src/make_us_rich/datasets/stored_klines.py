@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from make_us_rich.candles.frame import empty_klines
 from make_us_rich.datasets.atomic import ParquetDataset
 from make_us_rich.domain.klines import KLINE_DTYPES
 
@@ -36,7 +37,7 @@ class StoredKlinesDataset(ParquetDataset):
         try:
             return super().load.__wrapped__(self)  # type: ignore[attr-defined, no-any-return]
         except FileNotFoundError:
-            return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in KLINE_DTYPES.items()})
+            return empty_klines()
 
     def decode(self, content: bytes) -> pd.DataFrame:
         """The klines in Parquet bytes.

@@ -1,7 +1,7 @@
 """Candles and time from Binance, or from anything that speaks its protocol."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from threading import Lock
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from make_us_rich.candles.frame import merge_klines, to_klines
-from make_us_rich.candles.times import from_ms, milliseconds, to_ms
-from make_us_rich.domain.errors import ExchangeError, ParameterError
+from make_us_rich.candles.times import milliseconds
+from make_us_rich.domain.errors import ExchangeError
 from make_us_rich.domain.klines import INTERVAL
 from make_us_rich.domain.pair import Pair
+from make_us_rich.domain.times import from_ms, to_ms
 from make_us_rich.exchange.access import Access
 from make_us_rich.exchange.intervals import length_of
 from make_us_rich.exchange.retries import Answer, Retries
@@ -93,7 +94,7 @@ class BinanceClient:
         """
         length_of(interval)
         pair = Pair.parse(pair) if isinstance(pair, str) else pair
-        begin, stop = _zoned_ms(start), _zoned_ms(end)
+        begin, stop = to_ms(start), to_ms(end)
         # Asked before the candles: one that is closed by then was closed when it was sent.
         now = self._seen if self._seen and to_ms(self._seen) >= stop else self.now()
         klines = merge_klines(*self._pages(pair, interval, begin, min(stop, to_ms(now))))
@@ -165,9 +166,3 @@ class BinanceClient:
 
 def _midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _zoned_ms(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise ParameterError(f"{moment} has no time zone; write it as datetime(..., tzinfo=UTC)")
-    return to_ms(moment.astimezone(UTC))

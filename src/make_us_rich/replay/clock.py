@@ -4,28 +4,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from make_us_rich.domain.errors import ParameterError
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-def to_ms(moment: datetime) -> int:
-    """Milliseconds since 1970 UTC, exact.
-
-    Raises:
-        ParameterError: The moment has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ParameterError(f"{moment.isoformat()} has no time zone; write it as {moment.isoformat()}+00:00")
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def from_ms(moment: int) -> datetime:
-    """The UTC time of milliseconds since 1970."""
-    return _EPOCH + moment * _MILLISECOND
+from make_us_rich.domain.times import from_ms, to_ms
 
 
 class Clock:

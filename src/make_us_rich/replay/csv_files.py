@@ -6,12 +6,12 @@ import zlib
 from pathlib import Path
 
 from make_us_rich.domain.errors import DataError
+from make_us_rich.domain.times import in_ms
 
 _TIME = rb"\d{1,18}"
 _NUMBER = rb"-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _LINE = b",".join([_TIME, *[_NUMBER] * 5, _TIME, _NUMBER, rb"\d{1,18}", *[_NUMBER] * 3])
 _WELL_FORMED = re.compile(rb"(?:" + _LINE + rb"\n)*+")
-_FIRST_MICROSECOND = 100_000_000_000_000
 COLUMNS = 12
 
 
@@ -31,9 +31,7 @@ def read_csv(path: Path) -> tuple[list[int], list[bytes]]:
 
 def encode(fields: list[bytes]) -> tuple[int, bytes]:
     """Open time and JSON array of one candle: texts stay as they are, times come out in milliseconds."""
-    opened, closes = int(fields[0]), int(fields[6])
-    if opened >= _FIRST_MICROSECOND:
-        opened, closes = opened // 1000, closes // 1000
+    opened, closes = in_ms(int(fields[0])), in_ms(int(fields[6]))
     prices, taker = b'","'.join(fields[1:6]), b'","'.join(fields[9:])
     row = b'[%d,"%b",%d,"%b",%d,"%b"]' % (opened, prices, closes, fields[7], int(fields[8]), taker)
     return opened, row

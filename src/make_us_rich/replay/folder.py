@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from make_us_rich.domain.errors import DataError
-from make_us_rich.replay.clock import from_ms
+from make_us_rich.domain.times import from_ms
 from make_us_rich.replay.csv_files import read_csv
 from make_us_rich.replay.intervals import FIXED
 from make_us_rich.replay.parquet_files import read_parquet

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from make_us_rich.replay.clock import to_ms
+from make_us_rich.domain.times import to_ms
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.klines import KLINE_COLUMNS
-from make_us_rich.replay.clock import to_ms
+from make_us_rich.domain.times import to_ms
 from make_us_rich.replay.csv_files import COLUMNS, encode
 
 _WHOLE = (0, 6, 8)

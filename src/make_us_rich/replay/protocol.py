@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from make_us_rich.domain.errors import ExchangeError
+from make_us_rich.domain.times import in_ms
 from make_us_rich.replay.intervals import INTERVALS
 from make_us_rich.replay.view import Window
 
@@ -13,7 +14,6 @@ _SYMBOL = "^[A-Z0-9-_.]{1,20}$"
 _SYMBOLS = r'^\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]$'
 _DIGITS = "^[0-9]{1,20}$"
 _LONGEST = 2**63 - 1
-_FIRST_MICROSECOND = 100_000_000_000_000
 _UTC = re.compile(r"[+-]?0{1,2}(:00)?")
 DEFAULT_LIMIT, LARGEST_LIMIT = 500, 1000
 
@@ -146,7 +146,7 @@ def _time(query: Query, name: str) -> int | None:
     if name not in query:
         return None
     moment = _number(query, name, 0)
-    return moment // 1000 if moment >= _FIRST_MICROSECOND else moment
+    return in_ms(moment)
 
 
 def _not_valid(name: str) -> RefusalError:

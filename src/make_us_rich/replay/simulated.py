@@ -8,14 +8,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, overload
 
 from make_us_rich.domain.errors import ParameterError
+from make_us_rich.domain.klines import HOUR_MS
+from make_us_rich.domain.times import from_ms, to_ms
 from make_us_rich.replay.assets import USD_VALUES, split_symbol
-from make_us_rich.replay.clock import from_ms, to_ms
 from make_us_rich.replay.series import Series
 
 if TYPE_CHECKING:
     from make_us_rich.replay.simulation import Character, Floats
 
-HOUR_MS = 3_600_000
 EPOCH = datetime(2017, 8, 17, tzinfo=UTC)
 LAST = datetime(2100, 1, 1, tzinfo=UTC)
 LISTED: tuple[str, ...] = (

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from make_us_rich.domain.klines import HOUR_MS
+
 CHUNK = 1024
 """Hours generated at a time, each chunk from a seed of its own."""
 
-HOUR_MS = 3_600_000
 _ALPHA, _BETA = 0.05, 0.94
 _FREEDOM = 6
 _PULL = log(2) / (365.25 * 12)
