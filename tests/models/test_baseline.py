@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.features.split import Parts
 from make_us_rich.features.windows import Windows
-from make_us_rich.models.baseline import FLOOR, Baseline, FittedBaseline, ewma_weights, hold_median, volatility
+from make_us_rich.models.baseline import FLOOR, Baseline, FittedBaseline, ewma_weights, volatility
+from make_us_rich.models.closed_form import hold_median
 from synthetic import ROWS, SETTINGS, TRAINING, Prepared, prepare, prepared, simulated_klines
 
 LOOKBACK = 6

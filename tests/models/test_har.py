@@ -19,7 +19,8 @@ from make_us_rich.features.split import Parts, split_rows, split_windows
 from make_us_rich.features.windows import Windows, make_windows
 from make_us_rich.inference.session import QuantileSession
 from make_us_rich.models.baseline import Baseline
-from make_us_rich.models.har import FittedHar, Har, symmetric_quantiles
+from make_us_rich.models.closed_form import symmetric_quantiles
+from make_us_rich.models.har import FittedHar, Har
 from make_us_rich.models.interface import Architecture, FittedModel, Scaler
 from synthetic import SETTINGS, simulated_klines
 

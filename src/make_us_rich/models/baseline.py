@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
 from make_us_rich.evaluation.scores import pinball
+from make_us_rich.models.closed_form import hold_median, loss_history, serialise, training_windows
 from make_us_rich.models.interface import Architecture, FitSettings, Scaler
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class Baseline(Architecture):
 
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
         """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
-        # It has nothing to stop or to calibrate, so that it may learn from the validation windows too.
-        windows = parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
+        windows = training_windows(parts)
         targets = windows.targets()
         fits = [self._standardise(windows, targets, decay, settings.levels) for decay in self.decays]
         losses = [fit.loss for fit in fits]
@@ -49,7 +49,7 @@ class Baseline(Architecture):
             weights=best.weights.astype(np.float32),
             column=windows.columns.index("log_return"),
             table=best.table.astype(np.float32),
-            history=_history(losses),
+            history=loss_history(losses),
         )
 
     def _standardise(
@@ -87,22 +87,6 @@ def volatility(windows: Windows, weights: NDArray[np.float64]) -> NDArray[np.flo
     return np.maximum(np.sqrt(variance), FLOOR)
 
 
-def hold_median(table: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
-    """Quantiles by horizon with the median at zero and the others on their own side of it; ``[horizon, level]``."""
-    sides = np.sign(np.asarray(levels) - 0.5)
-    return np.where(sides == 0, 0.0, sides * np.maximum(sides * table, 0.0))
-
-
-def _history(losses: list[float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "step": np.arange(len(losses)),
-            "train_loss": losses,
-            "validation_loss": np.full(len(losses), np.nan),
-        }
-    )
-
-
 @dataclass(frozen=True)
 class FittedBaseline:
     """Weights of the squared returns and a table of standardised quantiles.
@@ -127,8 +111,8 @@ class FittedBaseline:
         return quantiles
 
     def to_onnx(self) -> bytes:
-        """The same four operations as a graph, written by hand: no training framework is needed."""
-        from onnx import TensorProto, helper, numpy_helper
+        """The same operations as a graph."""
+        from onnx.helper import make_node
 
         constants = {
             "column": np.array(self.column),
@@ -138,20 +122,12 @@ class FittedBaseline:
             "last_axis": np.array([2]),
         }
         nodes = [
-            helper.make_node("Gather", [INPUT, "column"], ["returns"], axis=2),
-            helper.make_node("Mul", ["returns", "returns"], ["squares"]),
-            helper.make_node("MatMul", ["squares", "weights"], ["variance"]),
-            helper.make_node("Sqrt", ["variance"], ["volatility"]),
-            helper.make_node("Max", ["volatility", "floor"], ["floored"]),
-            helper.make_node("Unsqueeze", ["floored", "last_axis"], ["scale"]),
-            helper.make_node("Mul", ["scale", "table"], [OUTPUT]),
+            make_node("Gather", [INPUT, "column"], ["returns"], axis=2),
+            make_node("Mul", ["returns", "returns"], ["squares"]),
+            make_node("MatMul", ["squares", "weights"], ["variance"]),
+            make_node("Sqrt", ["variance"], ["volatility"]),
+            make_node("Max", ["volatility", "floor"], ["floored"]),
+            make_node("Unsqueeze", ["floored", "last_axis"], ["scale"]),
+            make_node("Mul", ["scale", "table"], [OUTPUT]),
         ]
-        graph = helper.make_graph(
-            nodes,
-            "baseline",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", len(self.weights), "feature"])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *self.table.shape])],
-            [numpy_helper.from_array(value, name) for name, value in constants.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-        return bytes(model.SerializeToString())
+        return serialise("baseline", nodes, constants, ((len(self.weights), "feature"), self.table.shape))

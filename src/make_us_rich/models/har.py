@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
 from make_us_rich.evaluation.scores import pinball
-from make_us_rich.models.baseline import hold_median
+from make_us_rich.models.closed_form import (
+    hold_median,
+    loss_history,
+    serialise,
+    symmetric_quantiles,
+    training_windows,
+)
 from make_us_rich.models.interface import Architecture, FitSettings, Scaler
 
 if TYPE_CHECKING:
@@ -44,13 +50,12 @@ class Har(Architecture):
 
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedHar:  # noqa: ARG002
         """Fit the volatility, then read the quantiles off what it leaves over."""
-        # As for the baseline: nothing is stopped or calibrated on the validation windows.
-        windows = parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
+        windows = training_windows(parts)
         line = fit_line(last_rows(windows), log_volatility(windows))
         sigma = np.exp(line.log_sigma(last_rows(windows)))
         table = self._table(windows.targets() / sigma, settings.levels)
         loss = pinball(windows.targets(), sigma[:, :, None] * table, settings.levels).mean()
-        return FittedHar(line.single(), table.astype(np.float32), self.lookback, _history(float(loss)))
+        return FittedHar(line.single(), table.astype(np.float32), self.lookback, loss_history([float(loss)]))
 
     def _table(self, ratios: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
         found = hold_median(np.quantile(ratios, levels, axis=0).T, levels)
@@ -71,17 +76,6 @@ def log_volatility(windows: Windows) -> NDArray[np.float64]:
     log_ranges = windows.features[:, windows.columns.index(RANGE)].astype(np.float64)[ahead]
     target: NDArray[np.float64] = np.log(np.exp(2 * log_ranges).cumsum(axis=1)) / 2
     return target
-
-
-def symmetric_quantiles(ratios: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
-    """Quantiles of a distribution that is symmetric about 0, from the absolute values; ``[horizon, level]``.
-
-    ``|x| <= q`` with probability ``2 level - 1`` for the quantile ``q`` of a level above one half.
-    """
-    distance = 2 * np.asarray(levels) - 1
-    widths = np.quantile(np.abs(ratios), np.abs(distance), axis=0).T
-    quantiles: NDArray[np.float64] = np.sign(distance) * widths
-    return quantiles
 
 
 def fit_line(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> Line:
@@ -133,10 +127,6 @@ class Line:
         return Line(*(values.astype(np.float32) for values in arrays))
 
 
-def _history(loss: float) -> pd.DataFrame:
-    return pd.DataFrame({"step": [0], "train_loss": [loss], "validation_loss": [np.nan]})
-
-
 @dataclass(frozen=True)
 class FittedHar:
     """A line and a table.
@@ -160,8 +150,8 @@ class FittedHar:
         return quantiles
 
     def to_onnx(self) -> bytes:
-        """The same operations as a graph, written by hand: no training framework is needed."""
-        from onnx import TensorProto, helper, numpy_helper
+        """The same operations as a graph."""
+        from onnx.helper import make_node
 
         line, features = self.line, len(self.line.centre)
         constants = {
@@ -175,22 +165,14 @@ class FittedHar:
             "table": self.table[None],
         }
         nodes = [
-            helper.make_node("Gather", [INPUT, "last"], ["newest"], axis=1),
-            helper.make_node("Sub", ["newest", "centre"], ["centred"]),
-            helper.make_node("MatMul", ["centred", "weights"], ["product"]),
-            helper.make_node("Add", ["product", "bias"], ["forecast"]),
-            helper.make_node("Max", ["forecast", "lowest"], ["above"]),
-            helper.make_node("Min", ["above", "highest"], ["log_sigma"]),
-            helper.make_node("Exp", ["log_sigma"], ["sigma"]),
-            helper.make_node("Unsqueeze", ["sigma", "last_axis"], ["scale"]),
-            helper.make_node("Mul", ["scale", "table"], [OUTPUT]),
+            make_node("Gather", [INPUT, "last"], ["newest"], axis=1),
+            make_node("Sub", ["newest", "centre"], ["centred"]),
+            make_node("MatMul", ["centred", "weights"], ["product"]),
+            make_node("Add", ["product", "bias"], ["forecast"]),
+            make_node("Max", ["forecast", "lowest"], ["above"]),
+            make_node("Min", ["above", "highest"], ["log_sigma"]),
+            make_node("Exp", ["log_sigma"], ["sigma"]),
+            make_node("Unsqueeze", ["sigma", "last_axis"], ["scale"]),
+            make_node("Mul", ["scale", "table"], [OUTPUT]),
         ]
-        graph = helper.make_graph(
-            nodes,
-            "har",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", self.lookback, features])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *self.table.shape])],
-            [numpy_helper.from_array(value, name) for name, value in constants.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-        return bytes(model.SerializeToString())
+        return serialise("har", nodes, constants, ((self.lookback, features), self.table.shape))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from make_us_rich.models.closed_form import symmetric_quantiles
 from make_us_rich.models.lightning_fit import NextCloseModule, WindowData, train
 from make_us_rich.models.torch_onnx import to_onnx
 
@@ -106,10 +107,7 @@ def fit_levels(recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSe
 
 def symmetric_spread(bare: nn.Module, windows: Windows, levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles of the absolute errors of the carried-forward price, signed by side; ``[horizon, level]``."""
-    errors = np.abs(windows.targets() - predict(bare, windows.inputs())[:, :, 0])
-    centred = 2 * np.asarray(levels) - 1
-    spread: NDArray[np.float64] = np.sign(centred) * np.quantile(errors, np.abs(centred), axis=0).T
-    return spread
+    return symmetric_quantiles(windows.targets() - predict(bare, windows.inputs())[:, :, 0], levels)
 
 
 @torch.inference_mode()
