@@ -10,6 +10,7 @@ from make_us_rich.config import find_project
 from make_us_rich.domain.errors import ArtifactError, UnknownPairError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.pair import Pair
+from make_us_rich.evaluation.scores import skill
 from make_us_rich.locks import pair_lock
 from make_us_rich.models.registry import BASELINE
 
@@ -77,12 +78,12 @@ def _standing(architecture: str) -> str:
 
 def _scored(rows: pd.DataFrame) -> tuple[str, ...]:
     first = rows[rows["horizon"] == 1].iloc[0]
-    skill = 1 - rows["crps"].mean() / rows["baseline_crps"].mean()
-    return _errors(first["rmse"], first["baseline_rmse"], skill)
+    gain = float(skill(rows["crps"].mean(), rows["baseline_crps"].mean()))
+    return _errors(first["rmse"], first["baseline_rmse"], gain)
 
 
-def _errors(rmse: float, baseline: float, skill: float) -> tuple[str, ...]:
-    return f"{rmse:.5g}", f"{baseline:.5g}", f"{100 * skill:+.1f} %"
+def _errors(rmse: float, baseline: float, gain: float) -> tuple[str, ...]:
+    return f"{rmse:.5g}", f"{baseline:.5g}", f"{100 * gain:+.1f} %"
 
 
 def _where_next(env: str | None) -> list[str]:

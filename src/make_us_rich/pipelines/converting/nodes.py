@@ -1,7 +1,6 @@
 """Nodes of the converting pipeline."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -10,17 +9,18 @@ from make_us_rich.domain.checksums import sha256
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.manifest import CONTRACT, Candidate, DataRange
 from make_us_rich.domain.run import RunContext
-from make_us_rich.features.split import Split, split_windows
-from make_us_rich.features.windows import Windows, make_windows
+from make_us_rich.features.split import Split
+from make_us_rich.features.windows import Windows
 from make_us_rich.inference.session import QuantileSession
 from make_us_rich.models.challengers import Challengers
 from make_us_rich.models.interface import Scaler, scaler_fingerprint
+from make_us_rich.models.parts import Features, cut_parts
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.converting.parity import compare
 
 
 def draw_windows(
-    features: dict[str, Callable[[], pd.DataFrame]],
+    features: Features,
     klines: pd.DataFrame,
     split: dict[str, Any],
     challengers: Challengers,
@@ -29,9 +29,7 @@ def draw_windows(
 ) -> Windows:
     """The newest real windows of the test part, as the chosen architecture sees them."""
     architecture = challengers[choice["architecture"]].architecture
-    frame = features[architecture.feature_set]()
-    windows = make_windows(frame, klines, architecture.lookback, HORIZON)
-    test = split_windows(windows, Split.model_validate(split)).test
+    test = cut_parts(architecture, features, klines, split).test
     return test.at(test.origins[-converting.parity_windows :])
 
 

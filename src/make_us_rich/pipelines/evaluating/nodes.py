@@ -1,7 +1,6 @@
 """Nodes of the evaluating pipeline."""
 
 import logging
-from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -11,20 +10,17 @@ import pandas as pd
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
+from make_us_rich.evaluation.scores import skill
 from make_us_rich.evaluation.table import score_by_horizon
-from make_us_rich.features.split import Split, split_windows
-from make_us_rich.features.windows import Windows, make_windows
-from make_us_rich.models.challengers import Challenger, Challengers
+from make_us_rich.models.challengers import Challengers
+from make_us_rich.models.parts import Features, cut_parts
 from make_us_rich.models.registry import BASELINE, requested
 
 log = logging.getLogger(__name__)
 
 
 def score_challengers(
-    features: dict[str, Callable[[], pd.DataFrame]],
-    klines: pd.DataFrame,
-    split: dict[str, Any],
-    challengers: Challengers,
+    features: Features, klines: pd.DataFrame, split: dict[str, Any], challengers: Challengers
 ) -> pd.DataFrame:
     """Score every challenger on the same test windows: those that all of them can forecast.
 
@@ -32,7 +28,7 @@ def score_challengers(
         One row an architecture and horizon; see ``score_by_horizon``.
     """
     tests = {
-        name: _test_windows(features, klines, Split.model_validate(split), challenger)
+        name: cut_parts(challenger.architecture, features, klines, split).test
         for name, challenger in challengers.items()
     }
     common = reduce(np.intersect1d, [windows.origins for windows in tests.values()])
@@ -43,17 +39,6 @@ def score_challengers(
         for name, forecast in forecasts.items()
     }
     return pd.concat(tables, names=["architecture"]).reset_index("architecture").reset_index(drop=True)
-
-
-def _test_windows(
-    features: dict[str, Callable[[], pd.DataFrame]],
-    klines: pd.DataFrame,
-    split: Split,
-    challenger: Challenger,
-) -> Windows:
-    architecture = challenger.architecture
-    frame = features[architecture.feature_set]()
-    return split_windows(make_windows(frame, klines, architecture.lookback, HORIZON), split).test
 
 
 def choose_candidate(scores: pd.DataFrame, architectures: str, run: RunContext) -> dict[str, str]:
@@ -90,7 +75,7 @@ def tell_metrics(scores: pd.DataFrame, choice: dict[str, str]) -> dict[str, floa
         if score not in ("horizon", "windows") and np.isfinite(value)
     }
     crps, baseline = float(chosen["crps"].mean()), float(chosen["baseline_crps"].mean())
-    means = {"crps_mean": crps, "baseline_crps_mean": baseline, "crps_skill_mean": 1 - crps / baseline}
+    means = {"crps_mean": crps, "baseline_crps_mean": baseline, "crps_skill_mean": float(skill(crps, baseline))}
     return {**metrics, **means, "test_windows": float(rows["windows"].iloc[0])}
 
 

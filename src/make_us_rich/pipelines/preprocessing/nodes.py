@@ -1,7 +1,6 @@
 """Nodes of the preprocessing pipeline."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from make_us_rich.features.split import Origins, Split, split_origins, split_row
 from make_us_rich.features.sufficiency import count_rows_needed, require_windows
 from make_us_rich.features.windows import find_origins, input_rows
 from make_us_rich.models.interface import Architecture, Scaler
+from make_us_rich.models.parts import Features
 from make_us_rich.models.registry import TrainingParameters, with_baseline
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 
@@ -61,7 +61,7 @@ def split_klines(
 
 
 def fit_scalers(
-    features: dict[str, Callable[[], pd.DataFrame]],
+    features: Features,
     split: dict[str, Any],
     architectures: str,
     training: TrainingParameters,

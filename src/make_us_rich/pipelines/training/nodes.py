@@ -1,22 +1,18 @@
 """Nodes of the training pipeline."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
-from make_us_rich.features.split import Split, split_windows
-from make_us_rich.features.windows import make_windows
 from make_us_rich.models.challengers import Challenger, Challengers
 from make_us_rich.models.interface import FitSettings, Scaler
+from make_us_rich.models.parts import Features, cut_parts
 from make_us_rich.models.registry import TrainingParameters
 
 log = logging.getLogger(__name__)
-
-Features = dict[str, Callable[[], pd.DataFrame]]
 
 
 def fit_challengers(
@@ -45,8 +41,7 @@ def fit_challengers(
     for name, scaler in scalers.items():
         log.info("%s: fitting %s", run.pair, name)
         architecture = training.architecture(name)
-        windows = make_windows(features[architecture.feature_set](), klines, architecture.lookback, HORIZON)
-        parts = split_windows(windows, Split.model_validate(split))
+        parts = cut_parts(architecture, features, klines, split)
         challengers[name] = Challenger(architecture, architecture.fit(parts, scaler, settings))
     return challengers
 
