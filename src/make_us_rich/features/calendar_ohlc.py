@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from make_us_rich.domain.klines import PRICE_COLUMNS
+from make_us_rich.features.columns import day_of_week
 from make_us_rich.features.hours import naive_utc
 
 COLUMNS: tuple[str, ...] = (
@@ -39,11 +40,10 @@ def calendar_ohlc(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
 def _calendar(opened: NDArray[np.datetime64]) -> dict[str, NDArray[np.generic]]:
     days = opened.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
-    # 1970-01-01, the day 0, was a Thursday.
-    day_of_week = (days.astype(np.int64) + 3) % 7
-    thursdays: NDArray[np.datetime64] = days + (3 - day_of_week).astype("timedelta64[D]")
+    weekday = day_of_week(days)
+    thursdays: NDArray[np.datetime64] = days + (3 - weekday).astype("timedelta64[D]")
     return {
-        "day_of_week": day_of_week,
+        "day_of_week": weekday,
         "day_of_month": (days - months).astype(np.int64) + 1,
         "week_of_year": _iso_week(thursdays),
         "month_of_year": months.astype(np.int64) % 12 + 1,

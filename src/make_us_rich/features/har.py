@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from make_us_rich.features.columns import Column, column_of, day_of_week, hourly_range
 from make_us_rich.features.hours import naive_utc, position_in_run
 
 SPANS: tuple[int, ...] = (1, 4, 12, 24, 72, 168, 720)
@@ -30,8 +31,6 @@ COLUMNS: tuple[str, ...] = (
 WARMUP = max(SPANS) - 1
 
 DAY, WEEK = 24, 168
-
-Column = NDArray[np.float64]
 
 
 def har(klines: pd.DataFrame) -> dict[str, Column]:
@@ -75,12 +74,12 @@ def _ranges(klines: pd.DataFrame) -> dict[str, Column]:
 
 
 def _activity(klines: pd.DataFrame) -> dict[str, Column]:
-    log_volume = np.log1p(_values(klines, "volume"))
+    log_volume = np.log1p(column_of(klines, "volume"))
     return {"volume_surge": log_volume - _mean(log_volume, WEEK)}
 
 
 def _moves(klines: pd.DataFrame) -> dict[str, Column]:
-    log_close = np.log(_values(klines, "close"))
+    log_close = np.log(column_of(klines, "close"))
     hour, day = ((log_close - _lagged(log_close, hours)) / np.sqrt(hours) for hours in (1, DAY))
     week = np.exp(_mean(_log_range(klines), WEEK))
     return {
@@ -92,7 +91,7 @@ def _moves(klines: pd.DataFrame) -> dict[str, Column]:
 
 def _calendar(coming: NDArray[np.datetime64]) -> dict[str, Column]:
     hours = coming.astype("datetime64[h]").astype(np.int64)
-    hour, day = hours % 24, (hours // 24 + 3) % 7  # The day 0, 1970-01-01, was a Thursday.
+    hour, day = hours % 24, day_of_week(coming)
     blocks = np.where(day >= 5, hour - hour % BLOCK, -1)
     return {
         **{f"hour_{value}": (hour == value).astype(np.float64) for value in range(1, 24)},
@@ -102,7 +101,7 @@ def _calendar(coming: NDArray[np.datetime64]) -> dict[str, Column]:
 
 
 def _log_range(klines: pd.DataFrame) -> Column:
-    return log_floored(np.log(_values(klines, "high") / _values(klines, "low")) / np.sqrt(4 * np.log(2)))
+    return log_floored(hourly_range(klines))
 
 
 def _mean(values: Column, count: int, step: int = 1) -> Column:
@@ -120,7 +119,3 @@ def _mean(values: Column, count: int, step: int = 1) -> Column:
 def _lagged(values: Column, rows: int) -> Column:
     """The values of so many rows before, NaN where there are none, ``[row]``."""
     return np.concatenate((np.full(rows, np.nan), values))[: len(values)]
-
-
-def _values(klines: pd.DataFrame, column: str) -> Column:
-    return klines[column].to_numpy(np.float64)

@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from make_us_rich.features.columns import Column, column_of, hourly_range
 from make_us_rich.features.hours import naive_utc, position_in_run
 
 HOURS: tuple[int, ...] = (1, 24, 168)
@@ -22,8 +23,6 @@ COLUMNS: tuple[str, ...] = (
 )
 WARMUP = max(HOURS)
 """A week of returns takes one candle more than a week, so the first 168 rows of a run are not complete."""
-
-Column = NDArray[np.float64]
 
 
 def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
@@ -55,7 +54,7 @@ def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
 def _moves(klines: pd.DataFrame) -> dict[str, Column]:
     position = position_in_run(naive_utc(pd.DatetimeIndex(klines["timestamp"])))
     log_return = _log_return(klines, position)
-    ranges = np.log(_values(klines, "high") / _values(klines, "low")) / np.sqrt(4 * np.log(2))
+    ranges = hourly_range(klines)
     return {
         "log_return": log_return,
         **{f"range_{hours}h": _root_mean_square(ranges, position, hours) for hours in HOURS},
@@ -64,7 +63,7 @@ def _moves(klines: pd.DataFrame) -> dict[str, Column]:
 
 
 def _log_return(klines: pd.DataFrame, position: NDArray[np.intp]) -> Column:
-    close = _values(klines, "close")
+    close = column_of(klines, "close")
     before = np.roll(close, 1)
     return np.where(position > 0, np.log(close / before), np.nan)
 
@@ -82,11 +81,7 @@ def _root_mean_square(values: Column, position: NDArray[np.intp], hours: int) ->
 
 
 def _taker_imbalance(klines: pd.DataFrame) -> Column:
-    volume = _values(klines, "volume")
+    volume = column_of(klines, "volume")
     half = np.full(len(volume), 0.5)
-    share: Column = np.divide(_values(klines, "tb_base_av"), volume, out=half, where=volume > 0)
+    share: Column = np.divide(column_of(klines, "tb_base_av"), volume, out=half, where=volume > 0)
     return 2 * share - 1
-
-
-def _values(klines: pd.DataFrame, column: str) -> Column:
-    return klines[column].to_numpy(np.float64)
