@@ -6,7 +6,7 @@ import pandas as pd
 from kedro.io import DataCatalog
 
 from make_us_rich.catalog import load_champion, load_pointer, load_version, open_catalog, open_config
-from make_us_rich.config import find_project
+from make_us_rich.config import find_project, store_root
 from make_us_rich.domain.errors import ArtifactError, UnknownPairError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.pair import Pair
@@ -114,8 +114,8 @@ def roll_back(name: str, version: str | None = None, env: str | None = None) -> 
     pair, config = Pair.parse(name), open_config(env)
     if pair.name not in config["parameters"]["pairs"]:
         raise UnknownPairError(f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}")
-    root = config["globals"]["root"]
-    with pair_lock(root if "://" in root else str(find_project() / root), name, config["credentials"]["storage"]):
+    root = store_root(config["globals"]["root"], find_project())
+    with pair_lock(root, name, config["credentials"]["storage"]):
         return _point_back(open_catalog(env), name, version)
 
 

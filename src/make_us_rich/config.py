@@ -47,6 +47,11 @@ def project() -> str:
     return (_chosen.get() or find_project()).as_posix()
 
 
+def store_root(root: str, folder: Path) -> str:
+    """The address of the store that ``globals.root`` names: a relative path is one of the project's folder."""
+    return root if "://" in root else str(folder / root)
+
+
 def env(name: str, default: Any = ...) -> str | None:
     """The resolver ``${oc.env:NAME,default}``, in every file and not only in credentials.
 

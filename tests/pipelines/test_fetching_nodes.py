@@ -13,9 +13,9 @@ from make_us_rich.candles.report import DataReport
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
-from make_us_rich.pipelines.fetching import create_pipeline
 from make_us_rich.pipelines.fetching.nodes import check_klines, fetch_missing
 from make_us_rich.pipelines.fetching.parameters import FetchingParameters
+from make_us_rich.pipelines.fetching.pipeline import create_pipeline
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 START_MS = 1_740_787_200_000

@@ -15,8 +15,8 @@ from make_us_rich.domain.errors import ExchangeError, MakeUsRichError
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
 from make_us_rich.exchange import Retries
-from make_us_rich.pipelines.fetching import create_pipeline
 from make_us_rich.pipelines.fetching.parameters import FetchingParameters
+from make_us_rich.pipelines.fetching.pipeline import create_pipeline
 from make_us_rich.replay import Clock, Faults, FolderMarket, ReplayServer, SimulatedMarket
 
 NOW = datetime(2025, 5, 14, 10, 30, tzinfo=UTC)

@@ -14,6 +14,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from make_us_rich import pairs
+from make_us_rich.config import store_root
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
 from make_us_rich.locks import Held, pair_lock
@@ -41,8 +42,7 @@ class RunChecksHooks:
         parameters = check_parameters(context.config_loader["parameters"])
         pairs.configure(parameters.pairs)
         self._project = Path(context.project_path)
-        root = str(context.config_loader["globals"]["root"])
-        self._root = root if "://" in root else str(self._project / root)
+        self._root = store_root(context.config_loader["globals"]["root"], self._project)
 
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog, conf_creds: dict[str, Any], save_version: str | None) -> None:
