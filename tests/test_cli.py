@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from kedro.io import DatasetError
 
 from make_us_rich import cli
-from make_us_rich.domain.errors import DataError, LockedError, UnknownPairError
+from make_us_rich.domain.errors import DataError, LockedError, ParameterError, UnknownPairError
 from synthetic import lay_out, pointer_of, store
 
 FIRST, SECOND = (f"2025-01-0{day}T00.05.00.000Z" for day in (1, 2))
@@ -103,6 +103,17 @@ def test_a_pair_that_is_no_pipeline_is_refused_with_those_that_are(monkeypatch: 
 
     with pytest.raises(UnknownPairError, match=r"doge_usdt: not among the configured pairs \(btc_usdt, eth_usdt\)"):
         cli.refuse_unknown(["btc_usdt", "doge_usdt"])
+
+
+def test_a_selection_that_matches_nothing_is_refused_with_where_to_look() -> None:
+    nothing = ValueError("Pipeline does not contain nodes named ['btc_usdt.train'].")
+
+    with pytest.raises(ParameterError, match=r"\['btc_usdt.train'\]; kedro registry describe btc_usdt shows"):
+        cli.refuse_empty_selection(nothing, ["btc_usdt"])
+
+
+def test_another_error_of_a_value_is_no_selection() -> None:
+    cli.refuse_empty_selection(ValueError("array must not contain infs or NaNs"), [])
 
 
 def test_rollback_tells_what_is_served_now(project: Path) -> None:

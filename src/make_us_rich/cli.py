@@ -51,9 +51,10 @@ def run_pipelines(**options: Any) -> Any:
         open_config(options["env"])  # Refuses an environment that is not there; Kedro takes any name.
     try:
         return _kedro_run(**options)
-    except ValueError:
+    except ValueError as exc:
         refuse_unknown(options["pipelines"])
         refuse_unknown_tags(options["pipelines"], options["tags"])
+        refuse_empty_selection(exc, options["pipelines"])
         raise
 
 
@@ -82,6 +83,17 @@ def refuse_unknown_tags(names: list[str], tags: list[str]) -> None:
     }
     for tag in set(tags) - set(known):
         raise ParameterError(f"{tag}: no stage has this tag; choose from {', '.join(known)}")
+
+
+def refuse_empty_selection(error: ValueError, names: list[str]) -> None:
+    """Say where the nodes, namespaces and datasets can be read, where Kedro found none to run.
+
+    Raises:
+        ParameterError: The error is Kedro's about what was selected.
+    """
+    if str(error).startswith("Pipeline "):
+        name = names[0] if names else "__default__"
+        raise ParameterError(f"{str(error).rstrip('.')}; kedro registry describe {name} shows what there is") from error
 
 
 run = copy(kedro_run)

@@ -136,14 +136,23 @@ def _tracking_line(exc: BaseException) -> str:
     return f"MLflow cannot record the run ({what}); mend its store: the disk, or the server at MLFLOW_TRACKING_URI"
 
 
-_OTHERS: dict[str, Callable[[BaseException], str]] = {
+def _dataset_line(exc: BaseException) -> str | None:
+    """Kedro's PartitionedDataset has no FileNotFoundError as its cause, only this text; other errors have theirs."""
+    what = str(exc)
+    return f"{what}; run the pair again, with the stages before this one" if what.startswith(_NO_PARTITIONS) else None
+
+
+_NO_PARTITIONS = "No partitions found in"
+
+_OTHERS: dict[str, Callable[[BaseException], str | None]] = {
+    "DatasetError": _dataset_line,
     "InterpolationResolutionError": _configuration_line,
     "ParserError": _syntax_line,
     "ValidationError": _record_line,
     "MlflowException": _tracking_line,
     "OperationalError": _tracking_line,
 }
-"""Exceptions of OmegaConf, PyYAML, Pydantic, MLflow and SQLAlchemy by class name, likewise."""
+"""Exceptions of Kedro, OmegaConf, PyYAML, Pydantic, MLflow and SQLAlchemy by class name, likewise."""
 
 
 def s3_code(exc: BaseException) -> str | None:

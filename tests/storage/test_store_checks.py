@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from kedro.io import DatasetError
+from kedro_datasets.partitions import PartitionedDataset
 
 from make_us_rich.domain.errors import ArtifactError, StorageError
 from make_us_rich.storage import check_storage, explain, naming
@@ -39,6 +41,20 @@ def test_our_own_error_speaks_for_itself():
     outer = OSError(errno.EIO, "I/O")
     outer.__cause__ = ArtifactError("btc_usdt: no model;\n run it")
     assert explain(outer) == "btc_usdt: no model; run it"
+
+
+def test_a_stage_without_the_one_before_it_is_told_so(tmp_path):
+    features = PartitionedDataset(path=str(tmp_path), dataset="pandas.ParquetDataset")
+    with pytest.raises(DatasetError) as caught:
+        features.load()
+    assert (
+        explain(caught.value)
+        == f"No partitions found in '{tmp_path}'; run the pair again, with the stages before this one"
+    )
+
+
+def test_another_error_of_a_dataset_is_not_explained():
+    assert explain(DatasetError("Failed while loading data")) is None
 
 
 def test_a_suppressed_context_is_not_looked_at():
