@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -65,12 +66,15 @@ def address(demo: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = ["kedro", "viz", "run", "--no-browser", "--env=demo", f"--port={port}"]
     with (demo / "viz.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=demo, env=environment(demo), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=demo, env=environment(demo), stdout=log, stderr=log, start_new_session=True
+        )
     try:
         until_it_answers(f"{url}/api/main", process, demo / "viz.log")
         yield url
     finally:
-        process.terminate()
+        # The server runs in a child of its own, which outlives the command.
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=20)
 
 
