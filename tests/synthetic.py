@@ -110,7 +110,7 @@ def prepared(architectures: str = "baseline") -> Prepared:
 def trained(architectures: str = "baseline") -> Challengers:
     """Training on the simulated market."""
     made = prepared(architectures)
-    return fit_challengers(made.features, made.klines, made.split, made.scalers, TRAINING, RUN)
+    return fit_challengers(made.features, made.klines, made.split, made.scalers, architectures, TRAINING, RUN)
 
 
 def data_report(*reasons: str) -> dict[str, Any]:

@@ -104,6 +104,11 @@ def test_a_run_in_which_every_fit_has_diverged_ends_with_a_remedy() -> None:
         choose_candidate(score_table(baseline=1.0, lstm_levels=np.nan), "lstm_levels", RUN)
 
 
+def test_an_architecture_that_was_not_trained_is_refused() -> None:
+    with pytest.raises(DataError, match="btc_usdt: lstm_levels was not trained; run the preprocessing and training"):
+        choose_candidate(score_table(baseline=1.0), BOTH, RUN)
+
+
 def test_the_choice_is_told_with_both_errors(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "make_us_rich"):
         choose_candidate(score_table(baseline=1.0, lstm_levels=0.9), BOTH, RUN)

@@ -27,7 +27,7 @@ def challengers() -> Challengers:
     return trained(BOTH)
 
 
-def test_every_architecture_with_a_scaler_is_fitted(challengers: Challengers) -> None:
+def test_every_architecture_that_is_asked_for_is_fitted(challengers: Challengers) -> None:
     assert list(challengers) == ["baseline", "lstm_levels"]
 
 
@@ -38,7 +38,7 @@ def test_a_challenger_carries_its_hyperparameters(challengers: Challengers) -> N
 def test_each_fit_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     made = prepared()
     with caplog.at_level(logging.INFO, "make_us_rich"):
-        fit_challengers(made.features, made.klines, made.split, made.scalers, TRAINING, RUN)
+        fit_challengers(made.features, made.klines, made.split, made.scalers, "baseline", TRAINING, RUN)
 
     assert caplog.messages == ["btc_usdt: fitting baseline"]
 
@@ -48,7 +48,7 @@ def test_fitting_changes_none_of_its_inputs() -> None:
     made = replace(prepared(), klines=klines)
     split = dict(made.split)
 
-    fit_challengers(made.features, klines, split, made.scalers, TRAINING, RUN)
+    fit_challengers(made.features, klines, split, made.scalers, "baseline", TRAINING, RUN)
 
     pd.testing.assert_frame_equal(klines, simulated_klines())
     assert split == made.split
@@ -57,7 +57,21 @@ def test_fitting_changes_none_of_its_inputs() -> None:
 def test_a_split_of_other_rows_is_refused() -> None:
     made = prepared()
     with pytest.raises(DataError, match="the split was made for 5 candles and there are 720"):
-        fit_challengers(made.features, made.klines, made.split | {"rows": 5}, made.scalers, TRAINING, RUN)
+        fit_challengers(made.features, made.klines, made.split | {"rows": 5}, made.scalers, "baseline", TRAINING, RUN)
+
+
+def test_an_architecture_that_preprocessing_was_not_asked_for_is_refused() -> None:
+    made = prepared()
+    with pytest.raises(DataError, match="btc_usdt: lstm_levels has no scaler; run the preprocessing pipeline"):
+        fit_challengers(made.features, made.klines, made.split, made.scalers, BOTH, TRAINING, RUN)
+
+
+def test_an_architecture_that_is_not_asked_for_is_not_fitted() -> None:
+    made = prepared(BOTH)
+
+    fitted = fit_challengers(made.features, made.klines, made.split, made.scalers, "baseline", TRAINING, RUN)
+
+    assert list(fitted) == ["baseline"]
 
 
 def test_the_history_names_the_architecture_of_each_step(challengers: Challengers) -> None:

@@ -45,10 +45,14 @@ def choose_candidate(scores: pd.DataFrame, architectures: str, run: RunContext) 
     """The architecture to convert: of those asked for, the one with the lowest mean CRPS on the test part.
 
     Raises:
-        DataError: None of them has a finite error, as after a fit that has diverged.
+        DataError: One of them was not trained, or none has a finite error, as after a fit that has diverged.
     """
     means = scores.groupby("architecture")["crps"].mean()
     names = requested(architectures)
+    for name in set(names) - set(means.index):
+        raise DataError(
+            f"{run.pair}: {name} was not trained; run the preprocessing and training pipelines for it first"
+        )
     if not np.isfinite(means[names]).any():
         raise DataError(
             f"{run.pair}: the forecasts of {', '.join(names)} are not finite numbers;"

@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
 from make_us_rich.models.challengers import Challenger, Challengers
 from make_us_rich.models.interface import FitSettings, Scaler
 from make_us_rich.models.parts import Features, cut_parts
-from make_us_rich.models.registry import TrainingParameters
+from make_us_rich.models.registry import TrainingParameters, with_baseline
 
 log = logging.getLogger(__name__)
 
@@ -20,29 +21,36 @@ def fit_challengers(
     klines: pd.DataFrame,
     split: dict[str, Any],
     scalers: dict[str, Scaler],
+    architectures: str,
     training: TrainingParameters,
     run: RunContext,
 ) -> Challengers:
-    """Fit every architecture that has a scaler: those asked for, and the baseline to hold them against.
+    """Fit every architecture that is asked for, and the baseline to hold them against.
 
     Args:
         features: Feature set to a function that loads its frame, one row a candle.
         klines: Clean candles that contain those rows.
         split: Where the rows are cut.
         scalers: By architecture, fitted on the rows that its fit windows see.
+        architectures: Names in the registry, joined by a plus.
         training: Hyperparameters.
-        run: For the log.
+        run: For the log and the error.
 
     Returns:
         By architecture.
+
+    Raises:
+        DataError: Preprocessing was not asked for one of them.
     """
     settings = FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator)
     challengers = {}
-    for name, scaler in scalers.items():
+    for name in with_baseline(architectures):
+        if name not in scalers:
+            raise DataError(f"{run.pair}: {name} has no scaler; run the preprocessing pipeline for it first")
         log.info("%s: fitting %s", run.pair, name)
         architecture = training.architecture(name)
         parts = cut_parts(architecture, features, klines, split)
-        challengers[name] = Challenger(architecture, architecture.fit(parts, scaler, settings))
+        challengers[name] = Challenger(architecture, architecture.fit(parts, scalers[name], settings))
     return challengers
 
 

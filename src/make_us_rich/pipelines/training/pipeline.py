@@ -16,7 +16,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 fit_challengers,
-                ["features", "klines", "split", "scalers", "params:training", "run"],
+                ["features", "klines", "split", "scalers", "params:architectures", "params:training", "run"],
                 "challengers",
                 name="fit_challengers",
             ),
