@@ -11,7 +11,7 @@ from make_us_rich.domain.errors import ArtifactError, UnknownPairError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.scores import skill
-from make_us_rich.locks import pair_lock
+from make_us_rich.locks import Held, pair_lock
 from make_us_rich.models.registry import BASELINE
 
 COLUMNS = (
@@ -64,6 +64,8 @@ def _champion_row(manifest: Manifest) -> tuple[str, ...]:
 
 def _rejected_rows(catalog: DataCatalog, manifest: Manifest) -> list[tuple[str, ...]]:
     """The other architectures of the champion's run; none where the newest run was another one."""
+    if not catalog.exists(f"{manifest.pair}.scores"):
+        return []
     scores: pd.DataFrame = catalog.load(f"{manifest.pair}.scores")
     tables = {str(name): rows for name, rows in scores.groupby("architecture")}
     own = tables.pop(manifest.architecture, None)
@@ -115,11 +117,11 @@ def roll_back(name: str, version: str | None = None, env: str | None = None) -> 
     if pair.name not in config["parameters"]["pairs"]:
         raise UnknownPairError(f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}")
     root = store_root(config["globals"]["root"], find_project())
-    with pair_lock(root, name, config["credentials"]["storage"]):
-        return _point_back(open_catalog(env), name, version)
+    with pair_lock(root, name, config["credentials"]["storage"]) as held:
+        return _point_back(open_catalog(env), name, version, held)
 
 
-def _point_back(catalog: DataCatalog, name: str, version: str | None) -> str:
+def _point_back(catalog: DataCatalog, name: str, version: str | None, held: Held) -> str:
     pointer = load_pointer(catalog, name)
     earlier = [promotion.version for promotion in pointer.promotions if promotion.version != pointer.version]
     target = version or (earlier[-1] if earlier else None)
@@ -129,6 +131,7 @@ def _point_back(catalog: DataCatalog, name: str, version: str | None) -> str:
         return f"{name}: already serving {target}"
     _require_publishable(load_version(catalog, name, target).manifest)
     reason = f"rolled back from {pointer.version}"
+    held.check()
     catalog.save(f"{name}.champion", pointer.promote(target, datetime.now(UTC), reason))
     return f"{name}: now serving {target}, {reason}"
 

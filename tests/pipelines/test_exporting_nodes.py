@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -207,11 +208,12 @@ def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: py
     assert list(installed_versions()) == ["numpy"]
 
 
-def test_a_publishable_version_becomes_the_champion_at_the_runs_start(manifest: dict[str, Any]) -> None:
-    pointer = promote(manifest, SERVED, RUN)
+def test_a_publishable_version_becomes_the_champion_at_the_moment_of_its_promotion(manifest: dict[str, Any]) -> None:
+    moment = STARTED + timedelta(minutes=3)
+    pointer = promote(manifest, SERVED, replace(RUN, clock=lambda: moment))
 
     assert pointer.version == VERSION
-    assert pointer.promotions[-1].at == STARTED
+    assert pointer.promotions[-1].at == moment
     assert pointer.promotions[-1].reason == "data whole, parity within 0.0012"
     assert pointer.promotions[:-1] == SERVED.promotions
 

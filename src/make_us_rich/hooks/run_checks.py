@@ -4,7 +4,6 @@ import atexit
 import shutil
 import subprocess
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from kedro.pipeline import Pipeline
 from make_us_rich import pairs
 from make_us_rich.config import store_root
 from make_us_rich.domain.pair import Pair
-from make_us_rich.domain.run import RunContext
+from make_us_rich.domain.run import RunContext, utc_now
 from make_us_rich.locks import Held, pair_lock
 from make_us_rich.project_parameters import check_parameters
 from make_us_rich.storage import check_storage
@@ -48,7 +47,7 @@ class RunChecksHooks:
     def after_catalog_created(self, catalog: DataCatalog, conf_creds: dict[str, Any], save_version: str | None) -> None:
         """Give each pair's nodes their run."""
         self._credentials = conf_creds.get("storage", {})
-        started, revision = datetime.now(UTC), git_revision(self._project)
+        started, revision = utc_now(), git_revision(self._project)
         for pair in pairs.configured():
             catalog[f"{pair.name}.run"] = RunContext(pair, save_version or "", started, revision)
 

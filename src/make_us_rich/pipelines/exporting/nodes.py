@@ -109,7 +109,7 @@ def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: Run
         log.warning("%s: not published, %s; still serving %s", run.pair, made.verdict.reason, stored_champion.version)
         return stored_champion
     log.info("%s: published version %s (%s)", run.pair, made.version, made.architecture)
-    return stored_champion.promote(made.version, run.started_at, made.verdict.reason)
+    return stored_champion.promote(made.version, run.clock(), made.verdict.reason)
 
 
 def choose_kept(
