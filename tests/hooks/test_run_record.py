@@ -16,12 +16,16 @@ class Recorder:
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
         self.tags: dict[str, str] = {}
+        self.artifacts: dict[str, Any] = {}
 
     def active_run(self) -> object:
         return SimpleNamespace()
 
     def log_params(self, params: dict[str, Any]) -> None:
         self.params |= params
+
+    def log_dict(self, artifact: dict[str, Any], path: str) -> None:
+        self.artifacts[path] = artifact
 
     def set_tags(self, tags: dict[str, str]) -> None:
         self.tags |= tags
@@ -76,6 +80,15 @@ def test_a_candidates_candles_are_recorded(recorder: Recorder) -> None:
         "btc_usdt.data": "2024-05-01 to 2025-05-01, 8760 candles",
         "btc_usdt.architecture": "baseline",
     }
+
+
+def test_the_manifest_and_the_data_report_are_kept_as_artifacts(recorder: Recorder) -> None:
+    manifest, report = {"packages": {"numpy": "2.4.6"}}, {"whole": True}
+
+    RunRecordHooks().after_node_run({"btc_usdt.manifest": manifest})
+    RunRecordHooks().after_node_run({"eth_usdt.data_report": report, "eth_usdt.klines": object()})
+
+    assert recorder.artifacts == {"btc_usdt/manifest.json": manifest, "eth_usdt/data_report.json": report}
 
 
 def test_without_mlflow_nothing_is_recorded_and_it_is_not_imported(

@@ -10,6 +10,10 @@ from pydantic import BaseModel
 
 from make_us_rich.hooks.run_checks import pairs_of
 
+KEPT = ("data_report", "manifest")
+"""Datasets that become artifacts of the run. The manifest has the environment (versions of the packages) and the
+checksums of what was published; the models themselves stay in the store, under the run's version."""
+
 
 class RunRecordHooks:
     """Records every hyperparameter under its full path, and tags the run with its version, revision and pairs."""
@@ -30,12 +34,15 @@ class RunRecordHooks:
 
     @hook_impl
     def after_node_run(self, outputs: dict[str, Any]) -> None:
-        """Tag the run with what was made from which candles."""
+        """Tag the run with what was made from which candles, and keep what a person reads of it as artifacts."""
+        kept = {name: value for name, value in outputs.items() if name.split(".")[-1] in KEPT}
         candidates = {name: value for name, value in outputs.items() if name.endswith(".candidate")}
-        if not candidates or active_run() is None:
+        if not (kept or candidates) or active_run() is None:
             return
         import mlflow
 
+        for name, value in kept.items():
+            mlflow.log_dict(value, f"{name.replace('.', '/')}.json")
         for name, candidate in candidates.items():
             pair = name.removesuffix(".candidate")
             span = "{start} to {end}, {rows} candles".format_map(candidate["data"])
