@@ -83,8 +83,14 @@ def explain(exc: BaseException) -> str | None:
     if own is not None:
         return " ".join(str(own).split())
     failed, line = _first_line([*_causes(exc)])
-    name = getattr(failed, "filename", None)
+    name = getattr(failed, "filename", None) or _address(failed)
     return f"{name}: {line}" if line and name else line
+
+
+def _address(exc: BaseException | None) -> str | None:
+    """Where a botocore error was going, without its query, which may hold a signature."""
+    known = getattr(exc, "kwargs", None)
+    return str(known["endpoint_url"]).split("?")[0] if isinstance(known, dict) and "endpoint_url" in known else None
 
 
 def own_error(exc: BaseException) -> MakeUsRichError | None:
