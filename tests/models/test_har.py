@@ -216,15 +216,6 @@ def test_the_fit_looks_at_no_test_window() -> None:
     assert refitted.to_onnx() == fit().to_onnx()
 
 
-def test_the_fit_takes_less_than_a_second() -> None:
-    import time
-
-    started = time.perf_counter()
-    RECIPE.fit(parts(), SCALER, SETTINGS)
-
-    assert time.perf_counter() - started < 1
-
-
 def test_the_history_is_the_loss_of_the_training_windows() -> None:
     windows = learned_from()
     forecast = fit().quantiles(windows.inputs())
