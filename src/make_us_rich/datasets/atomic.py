@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -131,7 +132,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-class WholeFile:
+class WholeFile(ABC):
     """Loads and saves one file as a whole; mixed into a kedro dataset before its own class."""
 
     REMEDY = "delete it and run the pair again"
@@ -140,13 +141,13 @@ class WholeFile:
     _fs: AbstractFileSystem
     _protocol: str
 
+    @abstractmethod
     def encode(self, data: Any) -> bytes:
         """The file's content."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, content: bytes) -> Any:
         """The data in a file."""
-        raise NotImplementedError
 
     def load(self) -> Any:
         """Read the file.
