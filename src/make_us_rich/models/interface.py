@@ -93,3 +93,14 @@ class Architecture(BaseModel, ABC):
             scaler: Fitted on the rows that the windows of ``parts.fit`` see, and on no others.
             settings: Levels, seed, accelerator.
         """
+
+    def refit(self, previous: FittedModel, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedModel:  # noqa: ARG002
+        """Fit on newer windows; networks begin with the weights of ``previous``, all others anew.
+
+        Args:
+            previous: A fit of the same recipe on windows that end no later than these.
+            parts: See ``fit``.
+            scaler: See ``fit``.
+            settings: See ``fit``.
+        """
+        return self.fit(parts, scaler, settings)
