@@ -91,7 +91,7 @@ def test_too_few_hours_for_a_fit_are_refused_with_the_remedy() -> None:
 def test_lead_in_is_judged_on_the_hours_right_before_the_first_fold() -> None:
     origins = np.arange(20, 196)
 
-    fold = lead_in(origins, hours(200), 25, SMALL)
+    fold = lead_in(origins, hours(200), SMALL.model_copy(update={"lead_in_hours": 25}))
 
     np.testing.assert_array_equal(fold.test, origins[-55:-30])
     assert fold.validation[-1] == fold.test[0] - 4
@@ -99,7 +99,7 @@ def test_lead_in_is_judged_on_the_hours_right_before_the_first_fold() -> None:
 
 def test_lead_in_without_hours_is_refused() -> None:
     with pytest.raises(DataError, match=r"1 folds of 25 hours need more than 25 forecast origins and there are 10"):
-        lead_in(np.arange(40), hours(50), 25, SMALL)
+        lead_in(np.arange(40), hours(50), SMALL.model_copy(update={"lead_in_hours": 25}))
 
 
 def test_parts_of_a_fold_share_the_arrays() -> None:

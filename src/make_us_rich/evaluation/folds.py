@@ -24,6 +24,7 @@ class WalkForward(BaseModel):
     Attributes:
         folds: How many times the model is fitted and judged.
         hours: Forecast origins on which each fold is judged, one an hour.
+        lead_in_hours: Forecast origins right before the folds, whose forecasts only calibrate.
         horizon: Hours ahead, which is also the embargo between two parts.
         train_hours: A fit sees the origins of at most this many hours before its fold; None: all of them.
         least_windows: A fit with fewer training windows is refused.
@@ -34,6 +35,7 @@ class WalkForward(BaseModel):
 
     folds: int = Field(default=8, ge=1)
     hours: int = Field(default=336, ge=1)
+    lead_in_hours: int = Field(default=2_160, ge=1)
     horizon: int = Field(default=HORIZON, ge=1)
     train_hours: int | None = Field(default=8_760, ge=1)
     least_windows: int = Field(default=2_160, ge=1)
@@ -69,13 +71,12 @@ def fold_parts(windows: Windows, folds: tuple[Origins, ...]) -> tuple[Parts, ...
     return tuple(Parts(windows.at(fold.fit), windows.at(fold.validation), windows.at(fold.test)) for fold in folds)
 
 
-def lead_in(origins: Rows, timestamps: NDArray[np.datetime64], hours: int, plan: WalkForward | None = None) -> Origins:
+def lead_in(origins: Rows, timestamps: NDArray[np.datetime64], plan: WalkForward | None = None) -> Origins:
     """One fold more, right before the others: its forecasts are the past on which the first folds are calibrated.
 
     Args:
         origins: As for `walk_forward`.
         timestamps: As for `walk_forward`.
-        hours: Its test origins.
         plan: That of the folds.
 
     Raises:
@@ -83,7 +84,7 @@ def lead_in(origins: Rows, timestamps: NDArray[np.datetime64], hours: int, plan:
     """
     chosen = plan or WalkForward()
     before = origins[: max(len(origins) - chosen.folds * chosen.hours, 0)]
-    (fold,) = walk_forward(before, timestamps, chosen.model_copy(update={"folds": 1, "hours": hours}))
+    (fold,) = walk_forward(before, timestamps, chosen.model_copy(update={"folds": 1, "hours": chosen.lead_in_hours}))
     return fold
 
 

@@ -17,12 +17,10 @@ from make_us_rich.features.windows import find_origins, input_rows
 from make_us_rich.models.interface import Architecture, Scaler
 from make_us_rich.models.parts import Features
 from make_us_rich.models.registry import TrainingParameters, with_baseline
+from make_us_rich.models.scaling import fit_scaler
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 
 log = logging.getLogger(__name__)
-
-SCALED_TO = (-1, 1)
-"""Where the scaler puts the lowest and the highest value that the fit windows see."""
 
 
 def compute_features(
@@ -91,7 +89,7 @@ def fit_scalers(
         origins = _split_windows(frame, Split.model_validate(split), architecture.lookback)
         needed = _rows_needed(architecture, parameters)
         require_windows(origins, naive_utc(pd.DatetimeIndex(frame.index)), needed, f"{run.pair}: {name}")
-        scalers[name] = _fit_scaler(frame.iloc[input_rows(origins.fit, architecture.lookback)])
+        scalers[name] = fit_scaler(frame.iloc[input_rows(origins.fit, architecture.lookback)])
         log.info(
             "%s: %s has %d windows to fit, %d to validate, %d to test",
             *(run.pair, name, len(origins.fit), len(origins.validation), len(origins.test)),
@@ -111,10 +109,3 @@ def _split_windows(frame: pd.DataFrame, split: Split, lookback: int) -> Origins:
 def _rows_needed(architecture: Architecture, parameters: PreprocessingParameters) -> int:
     depth = find_feature_set(architecture.feature_set).depth(architecture.lookback)
     return count_rows_needed(depth, parameters.test_fraction, parameters.validation_fraction, HORIZON)
-
-
-def _fit_scaler(seen: pd.DataFrame) -> Scaler:
-    from sklearn.preprocessing import MinMaxScaler
-
-    scaler: Scaler = MinMaxScaler(feature_range=SCALED_TO).fit(seen)
-    return scaler
