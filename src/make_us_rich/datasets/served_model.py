@@ -1,0 +1,95 @@
+"""The model that a pair's champion pointer names."""
+
+import os
+from pathlib import PurePosixPath
+from typing import Any
+
+from kedro.io import Version
+from kedro.io.core import AbstractDataset, DatasetError
+
+from make_us_rich.datasets.atomic import JSONDataset
+from make_us_rich.datasets.champion import ChampionPointerDataset
+from make_us_rich.datasets.onnx import OnnxDataset
+from make_us_rich.domain.checksums import verify
+from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.manifest import Manifest
+from make_us_rich.domain.published import Published
+
+
+class ServedModelDataset(AbstractDataset[None, Published | None]):
+    """The champion's manifest and graph, checked; None where no model is published. It cannot be saved.
+
+    Examples:
+        ```yaml
+        "{pair}.served_model":
+          type: make_us_rich.datasets.served_model.ServedModelDataset
+          pair: "{pair}"
+          filepath: s3://make-us-rich/06_models/{pair}
+          credentials: storage
+        ```
+
+        >>> ServedModelDataset(pair="btc_usdt", filepath="not/there/yet").load() is None
+        True
+    """
+
+    def __init__(
+        self,
+        *,
+        pair: str,
+        filepath: str | os.PathLike[str],
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Point to a pair's models.
+
+        Args:
+            pair: Name such as ``btc_usdt``.
+            filepath: Folder of its pointer and of its versions.
+            credentials: Arguments of the filesystem that are secret.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        self._pair = pair
+        self._folder = os.fspath(filepath).rstrip("/")
+        self._credentials = credentials
+        self.metadata = metadata
+
+    def load(self) -> Published | None:
+        """The model.
+
+        Raises:
+            ArtifactError: The pointer, the manifest or the graph is missing or damaged.
+            StorageError: The store failed.
+        """
+        pointer = ChampionPointerDataset(
+            pair=self._pair, filepath=f"{self._folder}/champion.json", credentials=self._credentials
+        ).load()
+        return self._version(pointer.version) if pointer.version else None
+
+    def _version(self, version: str) -> Published:
+        where: dict[str, Any] = {"version": Version(version, None), "credentials": self._credentials}
+        name = f"{self._pair} {version}"
+        try:
+            record = JSONDataset(filepath=f"{self._folder}/manifest.json", **where).load()
+            graph: bytes = OnnxDataset(filepath=f"{self._folder}/model.onnx", **where).load()
+        except (FileNotFoundError, DatasetError) as exc:
+            raise ArtifactError(
+                f"{name}: it is served and its artifacts are not stored; roll back to another version:"
+                f" kedro rollback {self._pair} --to <version>"
+            ) from exc
+        manifest = Manifest.read(record, name)
+        verify(graph, manifest.checksums.get("onnx_model", ""), f"{name}: the ONNX model")
+        return Published(manifest, graph)
+
+    def save(self, data: None) -> None:  # noqa: ARG002
+        """Models are published under their versions, and served by the pointer.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError(f"{self}: read only; save the champion pointer instead")
+
+    def _exists(self) -> bool:
+        return self.load() is not None
+
+    def _describe(self) -> dict[str, Any]:
+        return {"pair": self._pair, "filepath": PurePosixPath(self._folder)}
