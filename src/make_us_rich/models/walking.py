@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial, reduce
 from typing import TYPE_CHECKING
 
@@ -86,15 +86,24 @@ def walk(
 
 
 def re_live(name: str, recipe: Architecture, folds: Sequence[Parts], settings: FitSettings) -> NDArray[np.float32]:
-    """One recipe's forecasts on the test parts, ``[window, horizon, level]``; its scaler is fitted in each fold too."""
-    fitted, forecasts = None, []
-    for number, parts in enumerate(folds):
+    """One recipe's forecasts on the test parts, ``[window, horizon, level]``."""
+    forecasts = []
+    for number, forecast in enumerate(forecast_folds(recipe, folds, settings)):
         log.info("%s: fold %d of %d", name, number, len(folds) - 1)
+        forecasts.append(forecast)
+    return np.concatenate(forecasts)
+
+
+def forecast_folds(
+    recipe: Architecture, folds: Sequence[Parts], settings: FitSettings
+) -> Iterator[NDArray[np.float32]]:
+    """One recipe's forecasts on each fold's test part, oldest first; its scaler is fitted in each fold too."""
+    fitted = None
+    for parts in folds:
         scaler = fit_scaler(_seen(parts.fit))
         begin = recipe.fit if fitted is None else partial(recipe.refit, fitted)
         fitted = begin(parts, scaler, settings)
-        forecasts.append(fitted.quantiles(parts.test.inputs()))
-    return np.concatenate(forecasts)
+        yield fitted.quantiles(parts.test.inputs())
 
 
 def _seen(windows: Windows) -> pd.DataFrame:
