@@ -15,6 +15,7 @@ from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.checksums import verify
 from make_us_rich.domain.errors import ArtifactError, ParameterError
 from make_us_rich.domain.manifest import Manifest
+from make_us_rich.domain.widths import Widths
 from make_us_rich.storage import explain, own_error
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def load_version(catalog: DataCatalog, pair: str, version: str) -> "Champion":
     manifest = Manifest.read(_load(catalog, f"{pair}.manifest", version), f"{pair} {version}")
     onnx_model: bytes = _load(catalog, f"{pair}.onnx_model", version)
     _check(manifest, onnx_model, (pair, version))
-    return Champion(manifest, onnx_model)
+    widths = Widths.read(_load(catalog, f"{pair}.stored_widths"), f"{pair} {version}")
+    return Champion(manifest, onnx_model, widths)
 
 
 def load_pointer(catalog: DataCatalog, pair: str) -> ChampionPointer:

@@ -1,5 +1,6 @@
 """What is published, and the way back to an earlier version."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -10,9 +11,7 @@ from make_us_rich.config import find_project, store_root
 from make_us_rich.domain.errors import ArtifactError, UnknownPairError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.pair import Pair
-from make_us_rich.evaluation.scores import skill
 from make_us_rich.locks import Held, pair_lock
-from make_us_rich.models.registry import BASELINE
 
 COLUMNS = (
     "pair",
@@ -28,7 +27,7 @@ COLUMNS = (
 
 
 def tabulate(env: str | None = None) -> str:
-    """A table of what was scored and published for all configured pairs, and where to look next.
+    """A table of what is served for all configured pairs, the newest verdicts, and where to look next.
 
     Raises:
         ArtifactError: A champion is damaged.
@@ -36,56 +35,48 @@ def tabulate(env: str | None = None) -> str:
     """
     catalog = open_catalog(env)
     names: list[str] = open_config(env)["parameters"]["pairs"]
-    rows = [COLUMNS, *(row for name in names for row in _rows(catalog, name))]
+    rows = [COLUMNS, *(_champion_row(catalog, name) for name in names)]
+    head, *lines = _aligned(rows)
+    verdicts = _aligned([row for name in names for row in _verdict_rows(catalog, name)])
+    told = ["", "What the newest run of each pair found:", *verdicts] if verdicts else []
+    return "\n".join([head, "-" * len(head), *lines, *told, "", *_where_next(env)])
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *_where_next(env)])
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _rows(catalog: DataCatalog, name: str) -> list[tuple[str, ...]]:
+def _champion_row(catalog: DataCatalog, name: str) -> tuple[str, ...]:
     if load_pointer(catalog, name).version is None:
-        return [(name, *["-"] * (len(COLUMNS) - 2), "nothing yet")]
+        return (name, *["-"] * (len(COLUMNS) - 2), "nothing yet")
     manifest = load_champion(catalog, name).manifest
-    return [_champion_row(manifest), *_rejected_rows(catalog, manifest)]
-
-
-def _champion_row(manifest: Manifest) -> tuple[str, ...]:
     metrics, data = manifest.metrics, manifest.data
     return (
-        manifest.pair,
+        name,
         f"{data.rows:,}",
         f"{data.start:%Y-%m-%d}",
         f"{data.end:%Y-%m-%d %H:%M}",
         manifest.architecture,
-        *_errors(metrics["rmse_1h"], metrics["baseline_rmse_1h"], metrics["crps_skill_mean"]),
+        *(_figure(metrics.get(score), form) for score, form in _SHOWN.items()),
         manifest.version,
     )
 
 
-def _rejected_rows(catalog: DataCatalog, manifest: Manifest) -> list[tuple[str, ...]]:
-    """The other architectures of the champion's run; none where the newest run was another one."""
-    if not catalog.exists(f"{manifest.pair}.scores"):
+_SHOWN = {"rmse_1h": "{:.5g}", "baseline_rmse_1h": "{:.5g}", "crps_skill_mean": "{:+.1%}"}
+
+
+def _figure(value: float | None, form: str) -> str:
+    """A pair too young for the folds has no scores yet."""
+    return "-" if value is None else form.format(value).replace("%", " %")
+
+
+def _verdict_rows(catalog: DataCatalog, name: str) -> list[tuple[str, ...]]:
+    verdicts: pd.DataFrame = catalog.load(f"{name}.stored_verdicts")
+    if verdicts.empty:
         return []
-    scores: pd.DataFrame = catalog.load(f"{manifest.pair}.scores")
-    tables = {str(name): rows for name, rows in scores.groupby("architecture")}
-    own = tables.pop(manifest.architecture, None)
-    if own is None or own.loc[own["horizon"] == 1, "rmse"].item() != manifest.metrics["rmse_1h"]:
-        return []
-    return [("", "", "", "", name, *_scored(rows), _standing(name)) for name, rows in tables.items()]
-
-
-def _standing(architecture: str) -> str:
-    return "the reference" if architecture == BASELINE else "no: a higher error"
-
-
-def _scored(rows: pd.DataFrame) -> tuple[str, ...]:
-    first = rows[rows["horizon"] == 1].iloc[0]
-    gain = float(skill(rows["crps"].mean(), rows["baseline_crps"].mean()))
-    return _errors(first["rmse"], first["baseline_rmse"], gain)
-
-
-def _errors(rmse: float, baseline: float, gain: float) -> tuple[str, ...]:
-    return f"{rmse:.5g}", f"{baseline:.5g}", f"{100 * gain:+.1f} %"
+    newest = verdicts[verdicts["version"] == verdicts["version"].iloc[-1]]
+    return [(name, row.architecture, str(row.reason)) for row in newest.itertuples()]
 
 
 def _where_next(env: str | None) -> list[str]:

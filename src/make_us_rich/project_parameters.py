@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from make_us_rich.domain.errors import ParameterError
 from make_us_rich.domain.pair import Pair
+from make_us_rich.evaluation.calibration import Calibration
+from make_us_rich.evaluation.folds import WalkForward
+from make_us_rich.evaluation.gate import GateRules
 from make_us_rich.models.registry import TrainingParameters, requested
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
@@ -33,6 +36,9 @@ class ProjectParameters(BaseModel):
     fetching: FetchingParameters
     preprocessing: PreprocessingParameters
     training: TrainingParameters
+    walk_forward: WalkForward
+    calibration: Calibration
+    gate: GateRules
     converting: ConvertingParameters
     exporting: ExportingParameters
 

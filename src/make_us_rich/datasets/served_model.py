@@ -14,6 +14,7 @@ from make_us_rich.domain.checksums import verify
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.published import Published
+from make_us_rich.storage import own_error
 
 
 class ServedModelDataset(AbstractDataset[None, Published | None]):
@@ -71,7 +72,10 @@ class ServedModelDataset(AbstractDataset[None, Published | None]):
         try:
             record = JSONDataset(filepath=f"{self._folder}/manifest.json", **where).load()
             graph: bytes = OnnxDataset(filepath=f"{self._folder}/model.onnx", **where).load()
-        except (FileNotFoundError, DatasetError) as exc:
+        except DatasetError as exc:
+            own = own_error(exc)
+            if own is not None:
+                raise type(own)(str(own)) from exc
             raise ArtifactError(
                 f"{name}: it is served and its artifacts are not stored; roll back to another version:"
                 f" kedro rollback {self._pair} --to <version>"

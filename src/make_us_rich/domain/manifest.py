@@ -20,6 +20,10 @@ class Verdict(BaseModel):
     reason: str
 
 
+NO_EDGE = Verdict(publish=False, reason="no edge: the point forecast is the last close")
+"""Of a model whose median is shown as the last close."""
+
+
 class DataRange(BaseModel):
     """The candles a model has seen: open times of the first and the last one, UTC, and their number."""
 
@@ -42,11 +46,14 @@ class Candidate(BaseModel):
         horizon: Hours ahead, 1 to this.
         levels: Quantile levels, ascending.
         data: Candles the model was made from.
-        metrics: Scores on the test part, the baseline's beside them.
+        metrics: Scores on the folds, the baseline's beside them.
         parity: Largest difference between the ONNX graph and the fitted model: ``price`` in quote currency,
             ``output`` in log return.
         scaler: Fingerprint of the scaler that the graph holds, see ``scaler_fingerprint``.
         checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, and ``scaler`` once it is published.
+        recipe: Hyperparameters by architecture, one for each member of a combination; empty before release 0.2.
+        trained_until: Open time of the last candle that the fit has seen, UTC; forecasts of later ones calibrate it.
+        edge: Whether the median may be shown instead of the last close.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +70,9 @@ class Candidate(BaseModel):
     parity: dict[str, float]
     scaler: str
     checksums: dict[str, str]
+    recipe: dict[str, dict[str, Any]] = {}
+    trained_until: datetime | None = None
+    edge: Verdict = NO_EDGE
 
 
 class Manifest(Candidate):

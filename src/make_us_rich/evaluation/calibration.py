@@ -117,6 +117,20 @@ def apply_widths(quantiles: Quantiles, factors: Factors, levels: Sequence[float]
     return widened
 
 
+def centre(quantiles: Quantiles, levels: Sequence[float]) -> Quantiles:
+    """Move every forecast so that its median is the last close, a log return of 0; the widths stay.
+
+    Args:
+        quantiles: ``[window, horizon, level]``.
+        levels: With 0.5 among them, ``[level]``.
+
+    Raises:
+        ParameterError: 0.5 is not among the levels.
+    """
+    at = _position(levels, 0.5)
+    return quantiles - quantiles[:, :, at : at + 1]
+
+
 def widths_at(past: PastForecasts, moment: np.datetime64, rules: Calibration | None = None) -> Factors:
     """Factors for a forecast whose origin opens at a moment, from what was known when that candle closed.
 

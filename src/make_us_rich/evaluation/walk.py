@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.evaluation.calibration import PastForecasts, Quantiles
 
 LEAD_IN = 0
@@ -61,3 +62,23 @@ class Walk:
     def past(self, name: str) -> PastForecasts:
         """One model's forecasts, for calibration."""
         return PastForecasts(self.opens, self.targets, self.quantiles[name], self.levels)
+
+
+def no_walk(levels: tuple[float, ...], refused: Mapping[str, str]) -> Walk:
+    """Where the candles do not do for the folds.
+
+    Args:
+        levels: Of the quantiles.
+        refused: Every model to the reason in words.
+    """
+    nothing = np.empty(0)
+    return Walk(
+        opens=nothing.astype("datetime64[ms]"),
+        closes=nothing,
+        targets=np.empty((0, HORIZON)),
+        folds=nothing.astype(np.intp),
+        naive_errors=nothing,
+        levels=levels,
+        quantiles={},
+        refused=refused,
+    )

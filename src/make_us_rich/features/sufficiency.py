@@ -6,29 +6,25 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from make_us_rich.domain.errors import DataError
 from make_us_rich.features.hours import follows
 from make_us_rich.features.split import Origins, count_test_rows, count_validation
 
 _MORE_THAN_ANY_MARKET_HAS = 1_000_000
 
 
-def require_windows(origins: Origins, timestamps: NDArray[np.datetime64], needed: int, subject: str) -> None:
-    """Check that no part is empty.
+def find_lack(origins: Origins, timestamps: NDArray[np.datetime64], needed: int, subject: str) -> str | None:
+    """Why a part has no window, in words; None where each has one.
 
     Args:
         origins: Of each part.
         timestamps: Open times of all rows, UTC, ``datetime64[ms]``, ``[row]``.
         needed: Fewest candles that would do, from ``count_rows_needed``.
         subject: Whose windows, for the message.
-
-    Raises:
-        DataError: A part has no window.
     """
     if len(origins.fit) and len(origins.validation) and len(origins.test):
-        return
+        return None
     gaps = int((~follows(timestamps)).sum()) - 1
-    raise DataError(
+    return (
         f"{subject} needs {needed} candles without a gap, and there are {len(timestamps)} with {gaps} gaps;"
         f" set history_days to {ceil(needed / 24)} or more, or shorten its lookback"
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import Forecast
 from make_us_rich.domain.klines import HOUR, PRICE_COLUMNS
+from make_us_rich.evaluation.calibration import apply_widths, centre
 from make_us_rich.features.feature_set import FEATURE_SETS, compute_features, find_feature_set
 from make_us_rich.features.hours import follows, naive_utc
 from make_us_rich.inference.session import QuantileSession
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from make_us_rich.domain.manifest import Manifest
+    from make_us_rich.domain.widths import Widths
 
 
 class Champion:
@@ -26,13 +28,15 @@ class Champion:
     Args:
         manifest: What the model is.
         onnx_model: Its serialised graph; whoever loaded it has checked its checksum.
+        widths: How its widths are calibrated; None, or those of another version: as they were fitted.
 
     Raises:
         ArtifactError: The graph and the manifest disagree.
     """
 
-    def __init__(self, manifest: Manifest, onnx_model: bytes) -> None:
+    def __init__(self, manifest: Manifest, onnx_model: bytes, widths: Widths | None = None) -> None:
         self.manifest = manifest
+        self.widths = widths if widths and widths.version == manifest.version else None
         _check_features(manifest)
         shapes = (manifest.lookback, len(manifest.columns)), (manifest.horizon, len(manifest.levels))
         self._session = QuantileSession(onnx_model, f"{manifest.pair} {manifest.version}", shapes)
@@ -57,7 +61,7 @@ class Champion:
         inputs = features[list(self.manifest.columns)].to_numpy(np.float32)
         self._require(np.isfinite(inputs))
         last = window.iloc[-1]
-        prices = float(last["close"]) * np.exp(self._session.quantiles(inputs[None])[0].astype(np.float64))
+        prices = float(last["close"]) * np.exp(self._calibrated(self.quantiles(inputs[None]))[0].astype(np.float64))
         return Forecast(
             pair=self.manifest.pair,
             version=self.manifest.version,
@@ -67,6 +71,23 @@ class Champion:
             levels=self.manifest.levels,
             quantiles=tuple(tuple(map(float, row)) for row in prices),
         )
+
+    def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Quantiles of log(close[t+h] / close[t]), not calibrated; the median is 0 unless the model has an edge.
+
+        Args:
+            inputs: Unscaled features, ``[window, lookback, feature]``.
+
+        Returns:
+            ``[window, horizon, level]``.
+        """
+        found = self._session.quantiles(inputs)
+        return found if self.manifest.edge.publish else centre(found, self.manifest.levels).astype(np.float32)
+
+    def _calibrated(self, quantiles: NDArray[np.float32]) -> NDArray[np.floating]:
+        if self.widths is None:
+            return quantiles
+        return apply_widths(quantiles, np.asarray(self.widths.factors), self.manifest.levels)
 
     def _check_candles(self, window: pd.DataFrame) -> None:
         if len(window) < self.candles:

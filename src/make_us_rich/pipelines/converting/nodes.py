@@ -7,43 +7,50 @@ import pandas as pd
 
 from make_us_rich.domain.checksums import sha256
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
-from make_us_rich.domain.manifest import CONTRACT, Candidate, DataRange
+from make_us_rich.domain.judgement import Judgement
+from make_us_rich.domain.klines import HOUR
+from make_us_rich.domain.manifest import CONTRACT, NO_EDGE, Candidate, DataRange
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.split import Split
 from make_us_rich.features.windows import Windows
 from make_us_rich.inference.session import QuantileSession
-from make_us_rich.models.challengers import Challengers
+from make_us_rich.models.challengers import Challenger, Challengers
+from make_us_rich.models.combination import combine
 from make_us_rich.models.interface import Scaler, scaler_fingerprint
 from make_us_rich.models.parts import Features, cut_parts
+from make_us_rich.models.recipes import Recipe, recipe_of
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.converting.parity import compare
+
+
+def pick_challenger(challengers: Challengers, choice: dict[str, str]) -> Challenger:
+    """The chosen one; where it is a combination, its members as one."""
+    members = choice["architecture"].split("+")
+    return challengers[members[0]] if len(members) == 1 else combine({name: challengers[name] for name in members})
 
 
 def draw_windows(
     features: Features,
     klines: pd.DataFrame,
     split: dict[str, Any],
-    challengers: Challengers,
-    choice: dict[str, str],
+    chosen: Challenger,
     converting: ConvertingParameters,
 ) -> Windows:
     """The newest real windows of the test part, as the chosen architecture sees them."""
-    architecture = challengers[choice["architecture"]].architecture
-    test = cut_parts(architecture, features, klines, split).test
+    test = cut_parts(chosen.architecture, features, klines, split).test
     return test.at(test.origins[-converting.parity_windows :])
 
 
-def convert_model(challengers: Challengers, choice: dict[str, str], windows: Windows, run: RunContext) -> bytes:
+def convert_model(chosen: Challenger, choice: dict[str, str], windows: Windows, run: RunContext) -> bytes:
     """The chosen model as an ONNX graph that says what it is and has passed ``onnx.checker``."""
     import onnx
 
-    challenger = challengers[choice["architecture"]]
-    model = onnx.load_from_string(challenger.fitted.to_onnx())
+    model = onnx.load_from_string(chosen.fitted.to_onnx())
     properties = {
         "contract": CONTRACT,
         "pair": run.pair.name,
         "architecture": choice["architecture"],
-        "feature_set": challenger.architecture.feature_set,
+        "feature_set": chosen.architecture.feature_set,
         "columns": windows.columns,
         "lookback": windows.lookback,
         "horizon": HORIZON,
@@ -56,7 +63,7 @@ def convert_model(challengers: Challengers, choice: dict[str, str], windows: Win
 
 def check_parity(
     onnx_model: bytes,
-    challengers: Challengers,
+    chosen: Challenger,
     choice: dict[str, str],
     windows: Windows,
     converting: ConvertingParameters,
@@ -67,12 +74,11 @@ def check_parity(
     Raises:
         ParityError: They differ by more than the tolerances.
     """
-    name = choice["architecture"]
+    name = f"{run.pair} {choice['architecture']}"
     shapes = (windows.lookback, len(windows.columns)), (HORIZON, len(QUANTILE_LEVELS))
-    session = QuantileSession(onnx_model, f"{run.pair} {name}", shapes)
+    session = QuantileSession(onnx_model, name, shapes)
     inputs = windows.inputs()
-    expected, found = challengers[name].fitted.quantiles(inputs), session.quantiles(inputs)
-    return compare(expected, found, windows, f"{run.pair} {name}", converting)
+    return compare(chosen.fitted.quantiles(inputs), session.quantiles(inputs), windows, name, converting)
 
 
 def describe_candidate(
@@ -82,18 +88,20 @@ def describe_candidate(
     klines: pd.DataFrame,
     split: dict[str, Any],
     metrics: dict[str, float],
-    choice: dict[str, str],
-    challengers: Challengers,
+    judgement: dict[str, Any],
+    chosen: Challenger,
     windows: Windows,
     run: RunContext,
 ) -> dict[str, Any]:
     """What the converted model is, for exporting to publish."""
-    name = choice["architecture"]
-    used = klines["timestamp"].iloc[-Split.model_validate(split).rows :]
+    made, cut = Judgement.model_validate(judgement), Split.model_validate(split)
+    used = klines["timestamp"].iloc[-cut.rows :]
+    edges = {judged.architecture: judged.edge for judged in made.challengers}
+    recipe = recipe_of(made.choice, chosen)
     candidate = Candidate(
         pair=run.pair.name,
-        architecture=name,
-        feature_set=challengers[name].architecture.feature_set,
+        architecture=made.choice,
+        feature_set=chosen.architecture.feature_set,
         columns=windows.columns,
         lookback=windows.lookback,
         horizon=HORIZON,
@@ -101,7 +109,15 @@ def describe_candidate(
         data=DataRange(start=used.iloc[0], end=used.iloc[-1], rows=len(used)),
         metrics=metrics,
         parity=parity,
-        scaler=scaler_fingerprint(scalers[name]),
+        scaler=scaler_fingerprint(scalers[_widest(recipe, chosen)]),
         checksums={"onnx_model": sha256(onnx_model)},
+        recipe=recipe,
+        trained_until=cut.test_start - HOUR,
+        edge=edges.get(made.choice, NO_EDGE),
     )
     return candidate.model_dump(mode="json")
+
+
+def _widest(recipe: Recipe, chosen: Challenger) -> str:
+    """The member that sees all features of a combination; a plain model's own name."""
+    return next(name for name, member in recipe.items() if member["feature_set"] == chosen.architecture.feature_set)

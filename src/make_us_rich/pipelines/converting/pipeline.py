@@ -7,6 +7,7 @@ from make_us_rich.pipelines.converting.nodes import (
     convert_model,
     describe_candidate,
     draw_windows,
+    pick_challenger,
 )
 
 
@@ -14,21 +15,22 @@ def create_pipeline() -> Pipeline:
     """The chosen challenger to a checked ONNX graph and its description."""
     return Pipeline(
         [
+            Node(pick_challenger, ["challengers", "choice"], "chosen", name="pick_challenger"),
             Node(
                 draw_windows,
-                ["features", "klines", "split", "challengers", "choice", "params:converting"],
+                ["features", "klines", "split", "chosen", "params:converting"],
                 "parity_windows",
                 name="draw_windows",
             ),
             Node(
                 convert_model,
-                ["challengers", "choice", "parity_windows", "run"],
+                ["chosen", "choice", "parity_windows", "run"],
                 "candidate_onnx",
                 name="convert_model",
             ),
             Node(
                 check_parity,
-                ["candidate_onnx", "challengers", "choice", "parity_windows", "params:converting", "run"],
+                ["candidate_onnx", "chosen", "choice", "parity_windows", "params:converting", "run"],
                 "parity",
                 name="check_parity",
             ),
@@ -41,8 +43,8 @@ def create_pipeline() -> Pipeline:
                     "klines": "klines",
                     "split": "split",
                     "metrics": "metrics",
-                    "choice": "choice",
-                    "challengers": "challengers",
+                    "judgement": "judgement",
+                    "chosen": "chosen",
                     "windows": "parity_windows",
                     "run": "run",
                 },

@@ -6,14 +6,17 @@ from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from make_us_rich.candles.report import DataReport
+import pandas as pd
+
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.checksums import sha256, verify
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import Candidate, Manifest, Verdict
+from make_us_rich.domain.published import Published
 from make_us_rich.domain.run import RunContext
-from make_us_rich.features.feature_set import find_feature_set
+from make_us_rich.evaluation.calibration import Calibration
+from make_us_rich.inference.champion import Champion
+from make_us_rich.inference.past import measure_widths
 from make_us_rich.models.interface import Scaler, scaler_fingerprint
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 
@@ -31,33 +34,11 @@ def publish_artifacts(
         ArtifactError: They come from two runs, as after a run that was killed between two stages.
     """
     card = Candidate.model_validate(candidate)
-    scaler = scalers.get(card.architecture)
-    if scaler is None or scaler_fingerprint(scaler) != card.scaler:
+    scaler = next((each for each in scalers.values() if scaler_fingerprint(each) == card.scaler), None)
+    if scaler is None:
         raise ArtifactError(f"{card.pair}: the scaler and the model come from two runs; run the whole pipeline again")
     verify(candidate_onnx, card.checksums["onnx_model"], f"{card.pair} candidate")
     return scaler, candidate_onnx, {**card.checksums, "scaler": sha256(pickle.dumps(scaler))}
-
-
-def judge(candidate: dict[str, Any], data_report: dict[str, Any]) -> dict[str, Any]:
-    """Whether the candidate may be served: its parity holds (or it would not exist) and its data are whole."""
-    card = Candidate.model_validate(candidate)
-    reasons = _reasons_against(card, DataReport.model_validate(data_report))
-    if reasons:
-        return Verdict(publish=False, reason=f"data not whole: {'; '.join(reasons)}").model_dump()
-    return Verdict(publish=True, reason=f"data whole, parity within {card.parity['price']:.2g}").model_dump()
-
-
-def _reasons_against(card: Candidate, report: DataReport) -> tuple[str, ...]:
-    """Why the candles are not whole, or torn within the hours that this architecture's next forecast needs."""
-    if not report.whole:
-        return report.reasons
-    depth = find_feature_set(card.feature_set).depth(card.lookback)
-    first = card.data.end - (depth - 1) * HOUR
-    return tuple(
-        f"{card.pair.upper()}: {gap}, within the last {depth} hours that a forecast of {card.architecture} needs"
-        for gap in report.gaps
-        if gap.end > first
-    )
 
 
 def write_manifest(
@@ -123,3 +104,25 @@ def choose_kept(
     served = {promotion.version for promotion in champion.promotions if promotion.at >= since}
     newest = sorted(stored_versions)[-exporting.keep_versions :]
     return tuple(sorted({*newest, *served, *filter(None, [champion.version, champion.as_of(since)])}))
+
+
+def calibrate_champion(
+    champion: ChampionPointer, newly_served_model: Published | None, klines: pd.DataFrame, calibration: Calibration
+) -> dict[str, Any]:
+    """How wide the intervals of the model being served have to be by its newest forecasts; it is not fitted again.
+
+    Args:
+        champion: The pointer as this run leaves it; read before the model, so that it is the model's.
+        newly_served_model: What the pointer names.
+        klines: Clean candles.
+        calibration: How widths are calibrated.
+
+    Returns:
+        The record that ``Widths`` reads; empty where nothing is served.
+    """
+    if newly_served_model is None:
+        return {}
+    model = Champion(newly_served_model.manifest, newly_served_model.onnx_model)
+    widths = measure_widths(model, klines, calibration)
+    log.info("%s: widths of %s %s", champion.pair, champion.version, widths)
+    return widths.model_dump(mode="json")

@@ -3,8 +3,8 @@
 from kedro.pipeline import Node, Pipeline
 
 from make_us_rich.pipelines.exporting.nodes import (
+    calibrate_champion,
     choose_kept,
-    judge,
     promote,
     publish_artifacts,
     write_manifest,
@@ -21,7 +21,6 @@ def create_pipeline() -> Pipeline:
                 ["scaler", "onnx_model", "checksums"],
                 name="publish_artifacts",
             ),
-            Node(judge, ["candidate", "data_report"], "verdict", name="judge"),
             Node(
                 write_manifest,
                 ["candidate", "verdict", "checksums", "onnx_model", "run"],
@@ -29,6 +28,12 @@ def create_pipeline() -> Pipeline:
                 name="write_manifest",
             ),
             Node(promote, ["manifest", "stored_champion", "run"], "champion", name="promote"),
+            Node(
+                calibrate_champion,
+                ["champion", "newly_served_model", "klines", "params:calibration"],
+                "widths",
+                name="calibrate_champion",
+            ),
             Node(
                 choose_kept,
                 ["stored_versions", "champion", "params:exporting", "run"],

@@ -2,16 +2,22 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, split_klines
+from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, line_up, split_klines
 
 
 def create_pipeline() -> Pipeline:
-    """Klines to features, split and scalers."""
+    """Klines to line-up, features, split and scalers."""
     return Pipeline(
         [
             Node(
+                line_up,
+                ["params:architectures", "params:training", "stored_tuned", "served_model"],
+                "lineup",
+                name="line_up",
+            ),
+            Node(
                 compute_features,
-                ["klines", "params:history_days", "params:architectures", "params:training"],
+                ["klines", "params:history_days", "lineup"],
                 "features",
                 name="compute_features",
             ),
@@ -23,14 +29,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 fit_scalers,
-                [
-                    "features",
-                    "split",
-                    "params:architectures",
-                    "params:training",
-                    "params:preprocessing",
-                    "run",
-                ],
+                ["features", "split", "lineup", "params:preprocessing", "run"],
                 "scalers",
                 name="fit_scalers",
             ),

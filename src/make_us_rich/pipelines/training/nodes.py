@@ -1,6 +1,8 @@
 """Nodes of the training pipeline."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -8,10 +10,17 @@ import pandas as pd
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
+from make_us_rich.evaluation.calibration import Quantiles
+from make_us_rich.evaluation.folds import WalkForward
+from make_us_rich.evaluation.judging import CHAMPION, mean_of
+from make_us_rich.evaluation.walk import Walk, no_walk
 from make_us_rich.models.challengers import Challenger, Challengers
-from make_us_rich.models.interface import FitSettings, Scaler
+from make_us_rich.models.interface import Architecture, FitSettings, Scaler
+from make_us_rich.models.lineup import Lineup
 from make_us_rich.models.parts import Features, cut_parts
-from make_us_rich.models.registry import TrainingParameters, with_baseline
+from make_us_rich.models.recipes import restore
+from make_us_rich.models.registry import BASELINE, TrainingParameters
+from make_us_rich.models.walking import cut_windows, plan_folds, walk
 
 log = logging.getLogger(__name__)
 
@@ -21,37 +30,89 @@ def fit_challengers(
     klines: pd.DataFrame,
     split: dict[str, Any],
     scalers: dict[str, Scaler],
-    architectures: str,
+    lineup: dict[str, Any],
     training: TrainingParameters,
     run: RunContext,
 ) -> Challengers:
-    """Fit every architecture that is asked for, and the baseline to hold them against.
+    """Fit every challenger that has a scaler, and the baseline to hold them against.
 
     Args:
         features: Feature set to a function that loads its frame, one row a candle.
         klines: Clean candles that contain those rows.
         split: Where the rows are cut.
         scalers: By architecture, fitted on the rows that its fit windows see.
-        architectures: Names in the registry, joined by a plus.
-        training: Hyperparameters.
-        run: For the log and the error.
+        lineup: Who competes.
+        training: Seed and accelerator.
+        run: For the log.
 
     Returns:
         By architecture.
-
-    Raises:
-        DataError: Preprocessing was not asked for one of them.
     """
-    settings = FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator)
     challengers = {}
-    for name in with_baseline(architectures):
-        if name not in scalers:
-            raise DataError(f"{run.pair}: {name} has no scaler; run the preprocessing pipeline for it first")
+    for name, architecture in _fitted_here(lineup, scalers).items():
         log.info("%s: fitting %s", run.pair, name)
-        architecture = training.architecture(name)
         parts = cut_parts(architecture, features, klines, split)
-        challengers[name] = Challenger(architecture, architecture.fit(parts, scalers[name], settings))
+        challengers[name] = Challenger(architecture, architecture.fit(parts, scalers[name], _settings(training)))
     return challengers
+
+
+def walk_forward(
+    features: Features,
+    klines: pd.DataFrame,
+    scalers: dict[str, Scaler],
+    lineup: dict[str, Any],
+    training: TrainingParameters,
+    plan: WalkForward,
+    run: RunContext,
+) -> Walk:
+    """Fit the recipes of all challengers, and the champion's, anew in every fold, and let them forecast it.
+
+    Args:
+        features: Feature set to a function that loads its frame, one row a candle.
+        klines: Clean candles that contain those rows.
+        scalers: By architecture; a challenger without one had too few candles.
+        lineup: Who competes.
+        training: Seed and accelerator.
+        plan: Number and size of the folds.
+        run: For the log.
+
+    Returns:
+        Forecasts by architecture, and ``champion`` where one is served that is not the baseline. Where the candles do
+        not do for the folds, none, and the reason for each.
+    """
+    named = Lineup.model_validate(lineup)
+    recipes = _fitted_here(lineup, scalers)
+    few = dict.fromkeys(named.challengers.keys() - recipes, "there are too few candles in a row to fit it")
+    champion = {_as_member(name, member, recipes): member for name, member in restore(named.champion).items()}
+    log.info("%s: re-living %d folds with %s", run.pair, plan.folds, ", ".join(recipes | champion))
+    windows = cut_windows(recipes | champion, features, klines)
+    try:
+        folds = plan_folds(windows[BASELINE], plan)
+    except DataError as exc:
+        return no_walk(QUANTILE_LEVELS, dict.fromkeys(named.challengers, str(exc)))
+    found = walk(recipes | champion, windows, folds, _settings(training))
+    return replace(found, quantiles=_with_champion(found.quantiles, recipes, champion), refused=few)
+
+
+def _fitted_here(lineup: dict[str, Any], scalers: dict[str, Scaler]) -> dict[str, Architecture]:
+    architectures = Lineup.model_validate(lineup).architectures()
+    return {name: architecture for name, architecture in architectures.items() if name in scalers}
+
+
+def _settings(training: TrainingParameters) -> FitSettings:
+    return FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator)
+
+
+def _as_member(name: str, member: Architecture, recipes: dict[str, Architecture]) -> str:
+    """A challenger's name where it has the same recipe, so that it is fitted once."""
+    return name if recipes.get(name) == member else f"{CHAMPION}'s {name}"
+
+
+def _with_champion(
+    quantiles: Mapping[str, Quantiles], recipes: dict[str, Architecture], champion: dict[str, Architecture]
+) -> dict[str, Quantiles]:
+    own = {name: quantiles[name] for name in recipes}
+    return own | {CHAMPION: mean_of([quantiles[name] for name in champion])} if champion else own
 
 
 def tell_history(challengers: Challengers) -> pd.DataFrame:

@@ -7,18 +7,25 @@ from make_us_rich.pipelines.training.nodes import (
     fit_challengers,
     tell_history,
     trace_losses,
+    walk_forward,
 )
 
 
 def create_pipeline() -> Pipeline:
-    """Features, split and scalers to fitted challengers and their curves."""
+    """Features, split and scalers to fitted challengers, their curves, and the past re-lived."""
     return Pipeline(
         [
             Node(
                 fit_challengers,
-                ["features", "klines", "split", "scalers", "params:architectures", "params:training", "run"],
+                ["features", "klines", "split", "scalers", "lineup", "params:training", "run"],
                 "challengers",
                 name="fit_challengers",
+            ),
+            Node(
+                walk_forward,
+                ["features", "klines", "scalers", "lineup", "params:training", "params:walk_forward", "run"],
+                "walk",
+                name="walk_forward",
             ),
             Node(tell_history, "challengers", "training_history", name="tell_history"),
             Node(trace_losses, "training_history", "training_losses", name="trace_losses"),
