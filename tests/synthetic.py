@@ -19,9 +19,12 @@ from make_us_rich.datasets.atomic import JSONDataset
 from make_us_rich.datasets.champion import ChampionPointerDataset
 from make_us_rich.datasets.onnx import OnnxDataset
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
-from make_us_rich.domain.manifest import Manifest, Verdict
+from make_us_rich.domain.judgement import Judged, Judgement
+from make_us_rich.domain.manifest import NO_EDGE, DataRange, Manifest, Verdict
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
+from make_us_rich.evaluation.folds import WalkForward
+from make_us_rich.evaluation.walk import Walk
 from make_us_rich.features.split import Parts, Split, split_windows
 from make_us_rich.features.windows import make_windows
 from make_us_rich.models.challengers import Challengers
@@ -29,10 +32,10 @@ from make_us_rich.models.interface import FitSettings, Scaler
 from make_us_rich.models.registry import TrainingParameters
 from make_us_rich.pipelines.converting.nodes import check_parity, convert_model, describe_candidate, draw_windows
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
-from make_us_rich.pipelines.exporting.nodes import judge, publish_artifacts, write_manifest
-from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, split_klines
+from make_us_rich.pipelines.exporting.nodes import publish_artifacts, write_manifest
+from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, line_up, split_klines
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
-from make_us_rich.pipelines.training.nodes import fit_challengers
+from make_us_rich.pipelines.training.nodes import fit_challengers, walk_forward
 from make_us_rich.replay import SimulatedMarket
 
 # Threads that wait for one another make tiny networks slow where the cores are busy.
@@ -43,6 +46,7 @@ ROWS = 720
 STARTED = datetime(2025, 1, 1, 0, 5, tzinfo=UTC)
 VERSION = "2025-01-01T00.05.00.000Z"
 RUN = RunContext(Pair.parse("btc_usdt"), VERSION, STARTED, "0123abc")
+PLAN = WalkForward(folds=2, hours=72, lead_in_hours=72, least_windows=100)
 PREPROCESSING = PreprocessingParameters(test_fraction=0.1, validation_fraction=0.2)
 SETTINGS = FitSettings(QUANTILE_LEVELS, seed=42, accelerator="cpu")
 SMALL: dict[str, Any] = {
@@ -79,6 +83,7 @@ class Prepared:
     """What preprocessing hands to training."""
 
     klines: pd.DataFrame
+    lineup: dict[str, Any]
     features: Features
     split: dict[str, Any]
     scalers: dict[str, Scaler]
@@ -90,14 +95,19 @@ class Prepared:
         return split_windows(windows, Split.model_validate(self.split))
 
 
+def line(architectures: str, training: TrainingParameters = TRAINING) -> dict[str, Any]:
+    """The line-up of a first run."""
+    return line_up(architectures, training, {}, None)
+
+
 def prepare(klines: pd.DataFrame, architectures: str = "baseline", training: TrainingParameters = TRAINING) -> Prepared:
     """Run preprocessing on a frame."""
-    days = len(klines) // 24
-    frames = compute_features(klines, days, architectures, training)
+    days, lineup = len(klines) // 24, line(architectures, training)
+    frames = compute_features(klines, days, lineup)
     features: Features = {name: lambda frame=frame: frame for name, frame in frames.items()}  # type: ignore[misc]
     split = split_klines(klines, days, PREPROCESSING, RUN)
-    scalers = fit_scalers(features, split, architectures, training, PREPROCESSING, RUN)
-    return Prepared(klines, features, split, scalers)
+    scalers = fit_scalers(features, split, lineup, PREPROCESSING, RUN)
+    return Prepared(klines, lineup, features, split, scalers)
 
 
 @cache
@@ -110,7 +120,14 @@ def prepared(architectures: str = "baseline") -> Prepared:
 def trained(architectures: str = "baseline") -> Challengers:
     """Training on the simulated market."""
     made = prepared(architectures)
-    return fit_challengers(made.features, made.klines, made.split, made.scalers, architectures, TRAINING, RUN)
+    return fit_challengers(made.features, made.klines, made.split, made.scalers, made.lineup, TRAINING, RUN)
+
+
+@cache
+def walked(architectures: str = "baseline") -> Walk:
+    """The simulated market re-lived."""
+    made = prepared(architectures)
+    return walk_forward(made.features, made.klines, made.scalers, made.lineup, TRAINING, PLAN, RUN)
 
 
 def data_report(*reasons: str) -> dict[str, Any]:
@@ -140,24 +157,51 @@ def data_report(*reasons: str) -> dict[str, Any]:
 CONVERTING = ConvertingParameters(parity_windows=16, rtol=1e-3, atol=1e-5)
 
 
+def judgement(architecture: str = "baseline", *, publish: bool = True) -> dict[str, Any]:
+    """What the gate might have found, with this architecture as the choice."""
+    verdict = Verdict(publish=publish, reason="mean CRPS 3 % below the baseline's" if publish else "refused: no luck")
+    challenger = Judged(
+        architecture=architecture,
+        recipe={architecture: {}},
+        verdict=verdict,
+        edge=NO_EDGE,
+        tried=1,
+        skill=0.03,
+        dm_t=3.5,
+        p=0.001,
+        folds_won=8,
+        folds=8,
+        coverage_90=0.9,
+    )
+    candles = simulated_klines()["timestamp"]
+    made = Judgement(
+        pair="btc_usdt",
+        version=VERSION,
+        at=STARTED,
+        choice=architecture,
+        verdict=verdict,
+        challengers=() if architecture == "baseline" else (challenger,),
+        champion=None,
+        candles=DataRange(start=candles.iloc[0], end=candles.iloc[-1], rows=ROWS),
+    )
+    return made.model_dump(mode="json")
+
+
 @cache
 def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
     """What exporting stores of an architecture: its manifest and its graph."""
-    made, challengers = prepared(_both(architecture)), trained(_both(architecture))
+    made, chosen = prepared(architecture), trained(architecture)[architecture]
     choice, metrics = {"architecture": architecture}, {"rmse_1h": 0.0, "baseline_rmse_1h": 0.0, "crps_skill_mean": 0.0}
-    windows = draw_windows(made.features, made.klines, made.split, challengers, choice, CONVERTING)
-    graph = convert_model(challengers, choice, windows, RUN)
-    parity = check_parity(graph, challengers, choice, windows, CONVERTING, RUN)
+    windows = draw_windows(made.features, made.klines, made.split, chosen, CONVERTING)
+    graph = convert_model(chosen, choice, windows, RUN)
+    parity = check_parity(graph, chosen, choice, windows, CONVERTING, RUN)
+    found = judgement(architecture)
     candidate = describe_candidate(
-        graph, parity, made.scalers, made.klines, made.split, metrics, choice, challengers, windows, RUN
+        graph, parity, made.scalers, made.klines, made.split, metrics, found, chosen, windows, RUN
     )
     checksums = publish_artifacts(candidate, graph, made.scalers)[2]
-    record = write_manifest(candidate, judge(candidate, data_report()), checksums, graph, RUN)
+    record = write_manifest(candidate, found["verdict"], checksums, graph, RUN)
     return Manifest.read(record, "btc_usdt"), graph
-
-
-def _both(architecture: str) -> str:
-    return architecture if architecture == "baseline" else f"baseline+{architecture}"
 
 
 def lay_out(project: Path) -> Path:
