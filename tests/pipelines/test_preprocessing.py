@@ -15,14 +15,15 @@ from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.klines import KLINE_DTYPES
 from make_us_rich.domain.pair import Pair
+from make_us_rich.domain.published import Published
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.split import Split, split_windows
 from make_us_rich.features.windows import input_rows, make_windows
 from make_us_rich.models.registry import TrainingParameters
-from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, split_klines
+from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, line_up, split_klines
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline
-from synthetic import CONFIGURED
+from synthetic import CONFIGURED, line, published
 
 ROWS = 720
 DAYS = ROWS // 24
@@ -71,14 +72,14 @@ def lazily(features: dict[str, pd.DataFrame]) -> dict[str, Callable[[], pd.DataF
 
 
 def scalers_of(klines: pd.DataFrame, training: TrainingParameters, names: str) -> dict[str, Any]:
-    features = lazily(compute_features(klines, DAYS, names, training))
+    features = lazily(compute_features(klines, DAYS, line(names, training)))
     split = split_klines(klines, DAYS, PARAMETERS, RUN)
-    return fit_scalers(features, split, names, training, PARAMETERS, RUN)
+    return fit_scalers(features, split, line(names, training), PARAMETERS, RUN)
 
 
 def rows_seen_in_fitting(klines: pd.DataFrame, training: TrainingParameters, name: str) -> np.ndarray:
     architecture = training.architecture(name)
-    frame = compute_features(klines, DAYS, name, training)[architecture.feature_set]
+    frame = compute_features(klines, DAYS, line(name, training))[architecture.feature_set]
     windows = make_windows(frame, klines, architecture.lookback, HORIZON)
     parts = split_windows(windows, Split.model_validate(split_klines(klines, DAYS, PARAMETERS, RUN)))
     return input_rows(parts.fit.origins, architecture.lookback)
@@ -87,14 +88,14 @@ def rows_seen_in_fitting(klines: pd.DataFrame, training: TrainingParameters, nam
 def test_only_the_requested_feature_sets_and_the_baselines_are_computed(training: TrainingParameters) -> None:
     klines = random_walk(400)
 
-    assert list(compute_features(klines, DAYS, "baseline", training)) == ["returns"]
-    assert list(compute_features(klines, DAYS, "lstm_levels", training)) == ["calendar_ohlc", "returns"]
+    assert list(compute_features(klines, DAYS, line("baseline", training))) == ["returns"]
+    assert list(compute_features(klines, DAYS, line("lstm_levels", training))) == ["calendar_ohlc", "returns"]
 
 
 def test_only_the_newest_days_are_used(training: TrainingParameters) -> None:
     klines = random_walk()
 
-    features = compute_features(klines, 12, "baseline", training)["returns"]
+    features = compute_features(klines, 12, line("baseline", training))["returns"]
     split = Split.model_validate(split_klines(klines, 12, PARAMETERS, RUN))
 
     assert features.index.tolist() == klines["timestamp"].tail(12 * 24).tolist()
@@ -119,7 +120,7 @@ def test_a_scaler_is_fitted_on_the_rows_that_fit_windows_see(
 ) -> None:
     klines = random_walk(gaps=gaps)
     architecture = training.architecture(name)
-    frame = compute_features(klines, DAYS, name, training)[architecture.feature_set]
+    frame = compute_features(klines, DAYS, line(name, training))[architecture.feature_set]
     rows = rows_seen_in_fitting(klines, training, name)
 
     scaler = scalers_of(klines, training, name)[name]
@@ -169,7 +170,7 @@ def test_scaling_there_and_back_changes_nothing(training: TrainingParameters, ro
 
 def test_fit_rows_are_scaled_to_minus_one_and_one(training: TrainingParameters) -> None:
     klines = random_walk()
-    frame = compute_features(klines, DAYS, "baseline", training)["returns"]
+    frame = compute_features(klines, DAYS, line("baseline", training))["returns"]
     rows = rows_seen_in_fitting(klines, training, "baseline")
 
     scaled = scalers_of(klines, training, "baseline")["baseline"].transform(frame.iloc[rows])
@@ -193,6 +194,42 @@ def test_too_few_candles_name_the_pair_the_numbers_and_the_remedy(training: Trai
         r" set history_days to 12 or more, or shorten its lookback",
     ):
         scalers_of(random_walk(250), training, "baseline")
+
+
+def test_a_challenger_with_too_few_candles_is_left_out_and_the_baseline_stays(
+    training: TrainingParameters, caplog: pytest.LogCaptureFixture
+) -> None:
+    scalers = scalers_of(random_walk(), training, "har")
+
+    assert list(scalers) == ["baseline"]
+    assert "btc_usdt: har needs 859 candles without a gap, and there are 720 with 0 gaps" in caplog.text
+
+
+def test_the_baseline_is_always_in_the_line_up(training: TrainingParameters) -> None:
+    assert list(line("lstm_levels", training)["challengers"]) == ["lstm_levels", "baseline"]
+
+
+def test_what_a_search_has_found_takes_the_place_of_what_is_configured(training: TrainingParameters) -> None:
+    found = training.har.model_dump(mode="json") | {"symmetry": 0.25}
+
+    lineup = line_up("har", training, {"har": found}, None)
+
+    assert lineup["challengers"]["har"]["symmetry"] == 0.25
+
+
+def test_the_recipe_being_served_competes_too(training: TrainingParameters) -> None:
+    manifest, graph = published()
+    recipe = {"har": training.har.model_dump(mode="json")}
+    served = Published(manifest.model_copy(update={"architecture": "har", "recipe": recipe}), graph)
+
+    lineup = line_up("baseline", training, {}, served)
+
+    assert lineup["champion"] == recipe
+    assert list(compute_features(random_walk(), DAYS, lineup)) == ["har", "returns"]
+
+
+def test_the_baseline_being_served_is_no_champion_to_beat_twice(training: TrainingParameters) -> None:
+    assert line_up("har", training, {}, Published(*published()))["champion"] == {}
 
 
 def test_gaps_that_leave_no_window_are_counted(training: TrainingParameters) -> None:
@@ -219,6 +256,12 @@ def test_the_pipeline_runs_from_klines_to_scalers(training: TrainingParameters) 
         def load(self) -> Any:
             return lazily(super().load())
 
+    class Nothing(MemoryDataset):
+        """Where no model is published yet."""
+
+        def load(self) -> None:
+            return None
+
     inputs = {
         "klines": random_walk(),
         "run": RUN,
@@ -226,9 +269,10 @@ def test_the_pipeline_runs_from_klines_to_scalers(training: TrainingParameters) 
         "params:architectures": "lstm_levels",
         "params:training": training,
         "params:preprocessing": PARAMETERS,
+        "stored_tuned": {},
     }
     datasets = {name: MemoryDataset(value) for name, value in inputs.items()}
-    catalog = DataCatalog({**datasets, "features": Partitions()})
+    catalog = DataCatalog({**datasets, "features": Partitions(), "served_model": Nothing()})
 
     outputs = SequentialRunner().run(create_pipeline(), catalog)
 

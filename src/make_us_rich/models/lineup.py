@@ -33,6 +33,6 @@ class Lineup(BaseModel):
         """The challengers, ready to fit.
 
         Raises:
-            ParameterError: A hyperparameter is not of this release.
+            ArtifactError: A hyperparameter is not of this release.
         """
         return restore(self.challengers)

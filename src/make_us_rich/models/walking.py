@@ -89,7 +89,7 @@ def re_live(name: str, recipe: Architecture, folds: Sequence[Parts], settings: F
     """One recipe's forecasts on the test parts, ``[window, horizon, level]``."""
     forecasts = []
     for number, forecast in enumerate(forecast_folds(recipe, folds, settings)):
-        log.info("%s: fold %d of %d", name, number, len(folds) - 1)
+        log.info("%s: %s", name, f"fold {number} of {len(folds) - 1}" if number else "the lead-in")
         forecasts.append(forecast)
     return np.concatenate(forecasts)
 
