@@ -64,10 +64,10 @@ def refuse_unknown(names: list[str]) -> None:
     Raises:
         UnknownPairError: One of the names is no pipeline.
     """
-    known = ["__default__", *(pair.name for pair in pairs.configured())]
-    for name in set(names) - set(known):
+    known = [pair.name for pair in pairs.configured()]
+    for name in set(names) - {"__default__", *known, *(f"search_{pair}" for pair in known)}:
         raise UnknownPairError(
-            f"{name}: not among the configured pairs ({', '.join(known[1:])});"
+            f"{name}: not among the configured pairs ({', '.join(known)});"
             " add it to `pairs` in conf/base/parameters.yml"
         )
 

@@ -1,5 +1,7 @@
 """The flow, once, for every pair as a namespace."""
 
+from collections.abc import Callable, Mapping
+
 from kedro.pipeline import Pipeline
 
 from make_us_rich import pairs
@@ -9,6 +11,7 @@ from make_us_rich.pipelines.evaluating.pipeline import create_pipeline as evalua
 from make_us_rich.pipelines.exporting.pipeline import create_pipeline as exporting
 from make_us_rich.pipelines.fetching.pipeline import create_pipeline as fetching
 from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline as preprocessing
+from make_us_rich.pipelines.searching.pipeline import create_pipeline as searching
 from make_us_rich.pipelines.training.pipeline import create_pipeline as training
 
 STAGES = {
@@ -19,12 +22,14 @@ STAGES = {
     "converting": converting,
     "exporting": exporting,
 }
+SEARCH = {"fetching": fetching, "preprocessing": preprocessing, "searching": searching}
+"""A pipeline of its own, that only runs when it is asked for: ``search_btc_usdt``."""
 
 
-def create_flow() -> Pipeline:
-    """All stages in a row; each is a namespace of nodes, and they meet in the datasets of the pair."""
+def create_flow(stages: Mapping[str, Callable[[], Pipeline]] = STAGES) -> Pipeline:
+    """Stages in a row; each is a namespace of nodes, and they meet in the datasets of the pair."""
     return sum(
-        (Pipeline(stage(), namespace=name, prefix_datasets_with_namespace=False) for name, stage in STAGES.items()),
+        (Pipeline(stage(), namespace=name, prefix_datasets_with_namespace=False) for name, stage in stages.items()),
         Pipeline([]),
     )
 
@@ -36,7 +41,8 @@ def for_pair(flow: Pipeline, pair: Pair) -> Pipeline:
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a pair, and all of them as ``__default__``."""
-    flow = create_flow()
+    """One pipeline a pair, one that searches for each, and all of the former as ``__default__``."""
+    flow, search = create_flow(), create_flow(SEARCH)
     pipelines = {pair.name: for_pair(flow, pair) for pair in pairs.configured()}
-    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}
+    searches = {f"search_{pair.name}": for_pair(search, pair) for pair in pairs.configured()}
+    return {**pipelines, **searches, "__default__": sum(pipelines.values(), Pipeline([]))}

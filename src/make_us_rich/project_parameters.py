@@ -14,6 +14,8 @@ from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 from make_us_rich.pipelines.fetching.parameters import FetchingParameters
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
+from make_us_rich.pipelines.searching.parameters import SearchingParameters
+from make_us_rich.pipelines.searching.spaces import check_spaces
 
 
 class ProjectParameters(BaseModel):
@@ -41,6 +43,7 @@ class ProjectParameters(BaseModel):
     gate: GateRules
     converting: ConvertingParameters
     exporting: ExportingParameters
+    searching: SearchingParameters
 
 
 def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:
@@ -62,4 +65,5 @@ def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:
     for name in checked.pairs:
         Pair.parse(name)
     requested(checked.architectures)
+    check_spaces(checked.searching.spaces, checked.training)
     return checked

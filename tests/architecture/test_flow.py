@@ -16,13 +16,13 @@ from kedro.pipeline.node import Node
 
 from make_us_rich import pairs
 from make_us_rich.config import CONFIG_LOADER_ARGS, in_project
-from make_us_rich.pipeline_registry import STAGES, create_flow, register_pipelines
+from make_us_rich.pipeline_registry import SEARCH, STAGES, create_flow, register_pipelines
 
 REPO = Path(__file__).resolve().parents[2]
 CONF = REPO / "conf"
 NAMES = ["btc_usdt", "eth_usdt"]
 LAYERS = {"raw", "intermediate", "feature", "model_input", "models", "evaluation", "published", "reporting"}
-IN_MEMORY = {"run", "checksums", "parity_windows"}
+IN_MEMORY = {"run", "checksums", "parity_windows", "new_trials"}
 """Datasets that live for a run only."""
 
 
@@ -53,24 +53,32 @@ def entries(config: OmegaConfigLoader) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def datasets(pipelines: dict[str, Pipeline]) -> set[str]:
-    return {name for name in pipelines["btc_usdt"].datasets() if not name.startswith("params:")}
+    used = pipelines["btc_usdt"].datasets() | pipelines["search_btc_usdt"].datasets()
+    return {name for name in used if not name.startswith("params:")}
 
 
 def all_nodes() -> list[Node]:
-    return create_flow().nodes
+    return create_flow({**STAGES, **SEARCH}).nodes
 
 
 def plain(name: str) -> str:
     return name.split(".", 1)[1]
 
 
-def test_there_is_a_pipeline_for_every_pair_and_one_of_all(pipelines: dict[str, Pipeline]) -> None:
-    assert list(pipelines) == [*NAMES, "__default__"]
+def test_there_is_a_pipeline_for_every_pair_one_that_searches_and_one_of_all(pipelines: dict[str, Pipeline]) -> None:
+    assert list(pipelines) == [*NAMES, *(f"search_{pair}" for pair in NAMES), "__default__"]
     assert len(pipelines["__default__"].nodes) == len(NAMES) * len(pipelines["btc_usdt"].nodes)
 
 
 def test_the_stages_are_the_specifications_in_order() -> None:
     assert list(STAGES) == ["fetching", "preprocessing", "training", "evaluating", "converting", "exporting"]
+
+
+def test_nothing_is_searched_unless_it_is_asked_for(pipelines: dict[str, Pipeline]) -> None:
+    searching = {node.name for node in pipelines["search_btc_usdt"].filter(tags=["searching"]).nodes}
+
+    assert searching
+    assert not searching & {node.name for node in pipelines["__default__"].nodes}
 
 
 def test_no_stage_needs_what_a_later_one_makes() -> None:
@@ -164,7 +172,8 @@ def test_every_parameter_that_a_node_takes_is_configured(
 
 
 def test_every_parameter_that_is_configured_is_taken(pipelines: dict[str, Pipeline], config: OmegaConfigLoader) -> None:
-    taken = {name.removeprefix("params:") for name in pipelines["__default__"].inputs() if name.startswith("params:")}
+    inputs = pipelines["__default__"].inputs() | pipelines["search_btc_usdt"].inputs()
+    taken = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
 
     # These two are taken before there are nodes.
     assert config["parameters"].keys() - taken == {"pairs", "exchange_url"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from make_us_rich.pipeline_registry import STAGES
+from make_us_rich.pipeline_registry import SEARCH, STAGES
 from synthetic import VERSION, lay_out, simulated_klines, store
 
 REPO = Path(__file__).resolve().parents[2]
@@ -16,7 +16,7 @@ SRC = REPO / "src"
 PACKAGE = "make_us_rich"
 IMPURE_ROOMS = {"catalog", "datasets", "exchange", "storage", "locks", "champions", "hooks", "replay"}
 IMPURE_PACKAGES = {"fsspec", "s3fs", "requests", "aiohttp", "urllib3", "binance", "sqlalchemy", "mlflow"}
-TRAINING_ONLY = {"torch", "pytorch_lightning", "mlflow", "kedro_mlflow", "sklearn", "onnx", "onnxscript"}
+TRAINING_ONLY = {"torch", "pytorch_lightning", "mlflow", "kedro_mlflow", "sklearn", "onnx", "onnxscript", "optuna"}
 HEAVY = TRAINING_ONLY | {"onnxruntime", "binance", "plotly", "s3fs"}
 
 
@@ -69,7 +69,7 @@ def loaded_after(code: str, *arguments: str) -> set[str]:
     return set(ended.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", {**STAGES, **SEARCH})
 def test_nodes_lead_to_no_store_and_no_network(stage: str) -> None:
     reached = reached_from(f"{PACKAGE}.pipelines.{stage}.nodes")
 
@@ -79,7 +79,7 @@ def test_nodes_lead_to_no_store_and_no_network(stage: str) -> None:
     assert ours | others == set()
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", {**STAGES, **SEARCH})
 def test_a_stage_leads_to_no_other_stage(stage: str) -> None:
     reached = reached_from(f"{PACKAGE}.pipelines.{stage}.pipeline")
 

@@ -35,5 +35,5 @@ def test_without_a_search_everything_stays_as_configured() -> None:
     ],
 )
 def test_a_recipe_of_another_release_is_named_with_the_remedy(recipes: dict[str, Any], path: str) -> None:
-    with pytest.raises(ParameterError, match=rf"tuned.json: {path}: .*; delete the file .*, or search again"):
+    with pytest.raises(ParameterError, match=rf"tuned.json: {path}: .*; delete the file .*, and search again"):
         tuned(TRAINING, recipes)

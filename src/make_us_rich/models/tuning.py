@@ -26,5 +26,5 @@ def tuned(training: TrainingParameters, recipes: dict[str, dict[str, Any]]) -> T
         path = ".".join(map(str, problem["loc"]))
         raise ParameterError(
             f"tuned.json: {path}: not one of this release ({problem['msg']}); delete the file in 06_models/<pair>,"
-            " or search again"
+            " and search again"
         ) from exc
