@@ -11,16 +11,31 @@ from onnx import numpy_helper
 from make_us_rich.domain.checksums import sha256
 from make_us_rich.domain.errors import ArtifactError, ParityError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import CONTRACT, Candidate
+from make_us_rich.features.split import Split
 from make_us_rich.features.windows import Windows
 from make_us_rich.models.challengers import Challenger
-from make_us_rich.pipelines.converting.nodes import check_parity, convert_model, describe_candidate, draw_windows
+from make_us_rich.models.combination import Combination
+from make_us_rich.pipelines.converting.nodes import (
+    check_parity,
+    convert_model,
+    describe_candidate,
+    draw_windows,
+    pick_challenger,
+)
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.converting.parity import compare
-from synthetic import RUN, TRAINING, prepared, published, trained
+from synthetic import RUN, TRAINING, judgement, prepared, published, trained
 
 CONVERTING = ConvertingParameters(parity_windows=16, rtol=1e-3, atol=1e-5)
 CHOICE = {"architecture": "baseline"}
+
+
+def chosen(architecture: str = "baseline") -> Challenger:
+    return trained(architecture)[architecture]
+
+
 SHAPE = (3, HORIZON, len(QUANTILE_LEVELS))
 METRICS = {"crps_mean": 0.01}
 PARITY = {"output": 0.0, "price": 0.0}
@@ -29,12 +44,12 @@ PARITY = {"output": 0.0, "price": 0.0}
 @pytest.fixture(scope="module")
 def windows() -> Windows:
     made = prepared()
-    return draw_windows(made.features, made.klines, made.split, trained(), CHOICE, CONVERTING)
+    return draw_windows(made.features, made.klines, made.split, chosen(), CONVERTING)
 
 
 @pytest.fixture(scope="module")
 def graph(windows: Windows) -> bytes:
-    return convert_model(trained(), CHOICE, windows, RUN)
+    return convert_model(chosen(), CHOICE, windows, RUN)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +127,7 @@ def test_the_network_converts_as_well() -> None:
 
 
 def test_parity_tells_the_largest_differences(graph: bytes, windows: Windows) -> None:
-    found = check_parity(graph, trained(), CHOICE, windows, CONVERTING, RUN)
+    found = check_parity(graph, chosen(), CHOICE, windows, CONVERTING, RUN)
 
     assert found.keys() == {"output", "price"}
     assert 0 <= found["output"] < 1e-6
@@ -127,7 +142,7 @@ def test_a_graph_that_says_something_else_stops_the_run_with_both_prices(graph: 
     opened = str(windows.timestamps[windows.origins[0]].astype("datetime64[m]"))
 
     with pytest.raises(ParityError) as caught:
-        check_parity(wrong, trained(), CHOICE, windows, CONVERTING, RUN)
+        check_parity(wrong, chosen(), CHOICE, windows, CONVERTING, RUN)
 
     text = str(caught.value)
     assert text.startswith(
@@ -179,7 +194,7 @@ def test_a_graph_of_another_shape_is_refused(graph: bytes, windows: Windows) -> 
     longer = replace(windows, lookback=30)
 
     with pytest.raises(ArtifactError, match=r"btc_usdt baseline: the ONNX model has the ends .* the contract asks for"):
-        check_parity(graph, trained(), CHOICE, longer, CONVERTING, RUN)
+        check_parity(graph, chosen(), CHOICE, longer, CONVERTING, RUN)
 
 
 def test_a_graph_that_the_checker_refuses_stops_the_run(windows: Windows) -> None:
@@ -189,16 +204,16 @@ def test_a_graph_that_the_checker_refuses_stops_the_run(windows: Windows) -> Non
             model.graph.node[0].op_type = "NoSuchOperator"
             return model.SerializeToString()
 
-    challengers: Any = {"baseline": Challenger(TRAINING.baseline, Broken())}  # type: ignore[arg-type]
+    broken = Challenger(TRAINING.baseline, Broken())  # type: ignore[arg-type]
 
     with pytest.raises(onnx.checker.ValidationError, match="No Op registered for NoSuchOperator"):
-        convert_model(challengers, CHOICE, windows, RUN)
+        convert_model(broken, CHOICE, windows, RUN)
 
 
 def describe(graph: bytes, windows: Windows) -> Candidate:
     made = prepared()
     record = describe_candidate(
-        graph, PARITY, made.scalers, made.klines, made.split, METRICS, CHOICE, trained(), windows, RUN
+        graph, PARITY, made.scalers, made.klines, made.split, METRICS, judgement(), chosen(), windows, RUN
     )
     return Candidate.model_validate(json.loads(json.dumps(record)))
 
@@ -221,7 +236,16 @@ def test_the_candidate_names_the_candles_that_it_was_made_from(graph: bytes, win
 def test_candles_older_than_the_history_are_not_named(graph: bytes, windows: Windows) -> None:
     made = prepared()
     record = describe_candidate(
-        graph, PARITY, made.scalers, made.klines, made.split | {"rows": 48}, METRICS, CHOICE, trained(), windows, RUN
+        graph,
+        PARITY,
+        made.scalers,
+        made.klines,
+        made.split | {"rows": 48},
+        METRICS,
+        judgement(),
+        chosen(),
+        windows,
+        RUN,
     )
 
     assert record["data"]["rows"] == 48
@@ -237,3 +261,33 @@ def test_the_candidate_recognises_its_scaler(graph: bytes, windows: Windows) -> 
     values = np.concatenate([scaler.scale_, scaler.min_]).astype("<f8").tobytes()
 
     assert describe(graph, windows).scaler == sha256(values)
+
+
+def test_the_candidate_knows_its_recipe_and_what_its_fit_has_seen(graph: bytes, windows: Windows) -> None:
+    card, split = describe(graph, windows), Split.model_validate(prepared().split)
+
+    assert card.recipe == {"baseline": TRAINING.baseline.model_dump(mode="json")}
+    assert card.trained_until == split.test_start - HOUR
+
+
+def test_the_edge_is_the_one_that_the_gate_found(graph: bytes, windows: Windows) -> None:
+    found = judgement("lstm_levels")
+    edge = {"publish": True, "reason": "edge: mean absolute error 1 % below persistence's"}
+    found["challengers"][0] |= {"architecture": "baseline", "edge": edge}
+    found["choice"] = "baseline"
+    made = prepared()
+
+    record = describe_candidate(
+        graph, PARITY, made.scalers, made.klines, made.split, METRICS, found, chosen(), windows, RUN
+    )
+
+    assert record["edge"] == edge
+
+
+def test_one_architecture_is_picked_as_it_is_and_several_are_combined() -> None:
+    challengers = trained("baseline+lstm_levels") | {"other": trained()["baseline"]}
+
+    assert pick_challenger(challengers, CHOICE) is challengers["baseline"]
+    together = pick_challenger(challengers, {"architecture": "baseline+other"})
+    assert isinstance(together.architecture, Combination)
+    assert list(together.architecture.members) == ["baseline", "other"]

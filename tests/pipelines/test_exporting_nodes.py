@@ -6,52 +6,66 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.io import DataCatalog, Version
+from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.runner import SequentialRunner
 
-from make_us_rich.candles.report import Gap
 from make_us_rich.datasets.atomic import JSONDataset, PickleDataset
 from make_us_rich.datasets.champion import ChampionPointerDataset
 from make_us_rich.datasets.onnx import OnnxDataset
+from make_us_rich.datasets.served_model import ServedModelDataset
 from make_us_rich.datasets.versions import VersionsDataset
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.manifest import Candidate, Manifest
+from make_us_rich.domain.forecast import HORIZON
+from make_us_rich.domain.manifest import Manifest
+from make_us_rich.domain.widths import Widths
+from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.pipelines.converting.nodes import convert_model, describe_candidate, draw_windows
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.nodes import (
     choose_kept,
     installed_versions,
-    judge,
     promote,
     publish_artifacts,
     write_manifest,
 )
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 from make_us_rich.pipelines.exporting.pipeline import create_pipeline
-from synthetic import RUN, STARTED, VERSION, data_report, prepared, trained
+from synthetic import ROWS, RUN, STARTED, VERSION, judgement, prepared, trained
 
 CHOICE = {"architecture": "baseline"}
 SERVED = ChampionPointer(pair="btc_usdt").promote("v0", STARTED - timedelta(days=1), "data whole")
 REASON = "BTC_USDT: 3 candles missing between 2025-03-01 04:00 and 07:00 UTC"
+PASSED = {"publish": True, "reason": "mean CRPS 3 % below the baseline's"}
+LATER = "2025-01-01T01.05.00.000Z"
+REFUSED = {"publish": False, "reason": f"refused: {REASON}"}
 
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    return convert_model(trained(), CHOICE, windows(), RUN)
+    return convert_model(trained()["baseline"], CHOICE, windows(), RUN)
 
 
 def windows() -> Any:
     made = prepared()
     converting = ConvertingParameters(parity_windows=4, rtol=1e-3, atol=1e-5)
-    return draw_windows(made.features, made.klines, made.split, trained(), CHOICE, converting)
+    return draw_windows(made.features, made.klines, made.split, trained()["baseline"], converting)
 
 
 @pytest.fixture(scope="module")
 def candidate(graph: bytes) -> dict[str, Any]:
     made, parity = prepared(), {"output": 1e-8, "price": 0.00123}
     return describe_candidate(
-        graph, parity, made.scalers, made.klines, made.split, {"crps_mean": 0.01}, CHOICE, trained(), windows(), RUN
+        graph,
+        parity,
+        made.scalers,
+        made.klines,
+        made.split,
+        {"crps_mean": 0.01},
+        judgement(),
+        trained()["baseline"],
+        windows(),
+        RUN,
     )
 
 
@@ -60,14 +74,16 @@ def manifest(candidate: dict[str, Any], graph: bytes) -> dict[str, Any]:
     return make_manifest(candidate, graph)
 
 
-def make_manifest(candidate: dict[str, Any], graph: bytes, *reasons: str) -> dict[str, Any]:
+def make_manifest(candidate: dict[str, Any], graph: bytes, verdict: dict[str, Any] = PASSED) -> dict[str, Any]:
     checksums = publish_artifacts(candidate, graph, prepared().scalers)[2]
-    return write_manifest(candidate, judge(candidate, data_report(*reasons)), checksums, graph, RUN)
+    return write_manifest(candidate, verdict, checksums, graph, RUN)
 
 
-def run_exporting(folder: Path, candidate: dict[str, Any], graph: bytes, *reasons: str) -> None:
+def run_exporting(
+    folder: Path, candidate: dict[str, Any], graph: bytes, verdict: dict[str, Any] = PASSED, stamp: str = VERSION
+) -> Any:
     """The real pipeline on the real datasets."""
-    version = Version(None, VERSION)
+    version = Version(None, stamp)
     pointer, versions = ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"), folder
     catalog = DataCatalog(
         {
@@ -78,19 +94,24 @@ def run_exporting(folder: Path, candidate: dict[str, Any], graph: bytes, *reason
             "champion": ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"),
             "stored_versions": VersionsDataset(filepath=versions),
             "kept_versions": VersionsDataset(filepath=versions),
+            "newly_served_model": ServedModelDataset(pair="btc_usdt", filepath=folder),
+            "widths": MemoryDataset(),
         }
     )
     inputs = {
         "candidate": candidate,
         "candidate_onnx": graph,
         "scalers": prepared().scalers,
-        "data_report": data_report(*reasons),
-        "run": RUN,
+        "verdict": verdict,
+        "klines": prepared().klines,
+        "params:calibration": Calibration(least_windows=40),
+        "run": replace(RUN, version=stamp),
         "params:exporting": ExportingParameters(keep_versions=2, keep_champions_days=30),
     }
     for name, value in inputs.items():
         catalog[name] = value
     SequentialRunner().run(create_pipeline(), catalog)
+    return catalog["widths"].load()
 
 
 def test_a_scaler_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
@@ -143,39 +164,28 @@ def test_the_pipeline_promotes_the_version_that_it_has_stored(
 def test_the_pipeline_stores_a_rejected_version_and_serves_the_one_before(
     tmp_path: Path, candidate: dict[str, Any], graph: bytes
 ) -> None:
-    pointer = ChampionPointerDataset(pair="btc_usdt", filepath=tmp_path / "champion.json")
-    pointer.save(SERVED)
+    run_exporting(tmp_path, candidate, graph)
 
-    run_exporting(tmp_path, candidate, graph, REASON)
+    widths = run_exporting(tmp_path, candidate, graph, REFUSED, LATER)
 
-    assert pointer.load() == SERVED
-    assert VersionsDataset(filepath=tmp_path).load() == (VERSION,)
-
-
-def test_whole_data_are_publishable_with_the_parity_in_words(candidate: dict[str, Any]) -> None:
-    assert judge(candidate, data_report()) == {"publish": True, "reason": "data whole, parity within 0.0012"}
+    assert ChampionPointerDataset(pair="btc_usdt", filepath=tmp_path / "champion.json").load().version == VERSION
+    assert VersionsDataset(filepath=tmp_path).load() == (VERSION, LATER)
+    assert widths["version"] == VERSION
 
 
-def test_data_that_are_not_whole_are_not_with_every_reason(candidate: dict[str, Any]) -> None:
-    assert judge(candidate, data_report(REASON, "BTC_USDT: not fresh")) == {
-        "publish": False,
-        "reason": f"data not whole: {REASON}; BTC_USDT: not fresh",
-    }
-
-
-@pytest.mark.parametrize(("hours_before_the_last", "published"), [(190, False), (191, True)])
-def test_no_gap_may_lie_within_the_candles_that_a_forecast_needs(
-    candidate: dict[str, Any], hours_before_the_last: int, published: bool
+def test_the_widths_are_those_of_the_model_that_is_served_now(
+    tmp_path: Path, candidate: dict[str, Any], graph: bytes
 ) -> None:
-    # A lookback of 24 hours and the returns' warm-up of 168: the last candle and the 191 before it.
-    after_gap = Candidate.model_validate(candidate).data.end - timedelta(hours=hours_before_the_last)
-    gap = Gap(start=after_gap - timedelta(hours=2), end=after_gap, hours=2, missing=2)
+    widths = Widths.model_validate(run_exporting(tmp_path, candidate, graph))
 
-    verdict = judge(candidate, data_report() | {"gaps": [gap.model_dump()]})
+    assert widths.version == VERSION
+    # The test part is the last tenth of the candles; its last 24 origins have no outcome yet.
+    assert widths.forecasts == ROWS // 10 - HORIZON + 1
+    assert len(widths.factors) == HORIZON
 
-    assert verdict["publish"] is published
-    assert published or "2 candles missing between" in verdict["reason"]
-    assert published or "within the last 192 hours that a forecast of baseline needs" in verdict["reason"]
+
+def test_where_nothing_is_served_there_are_no_widths(tmp_path: Path, candidate: dict[str, Any], graph: bytes) -> None:
+    assert run_exporting(tmp_path, candidate, graph, REFUSED) == {}
 
 
 def test_the_manifest_is_the_candidate_with_version_verdict_and_revision(
@@ -194,10 +204,10 @@ def test_no_manifest_is_written_when_the_store_gives_back_another_graph(
     candidate: dict[str, Any], graph: bytes
 ) -> None:
     scalers = prepared().scalers
-    checksums, verdict = publish_artifacts(candidate, graph, scalers)[2], judge(candidate, data_report())
+    checksums = publish_artifacts(candidate, graph, scalers)[2]
 
     with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: its checksum is not the one"):
-        write_manifest(candidate, verdict, checksums, graph[:-1], RUN)
+        write_manifest(candidate, PASSED, checksums, graph[:-1], RUN)
 
 
 def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,14 +224,14 @@ def test_a_publishable_version_becomes_the_champion_at_the_moment_of_its_promoti
 
     assert pointer.version == VERSION
     assert pointer.promotions[-1].at == moment
-    assert pointer.promotions[-1].reason == "data whole, parity within 0.0012"
+    assert pointer.promotions[-1].reason == PASSED["reason"]
     assert pointer.promotions[:-1] == SERVED.promotions
 
 
 def test_a_rejected_version_leaves_the_pointer_as_it_is(
     candidate: dict[str, Any], graph: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert promote(make_manifest(candidate, graph, REASON), SERVED, RUN) is SERVED
+    assert promote(make_manifest(candidate, graph, REFUSED), SERVED, RUN) is SERVED
     (message,) = caplog.messages
     assert REASON in message
     assert caplog.records[0].levelno == logging.WARNING
