@@ -33,7 +33,7 @@ def hold_median(table: NDArray[np.float64], levels: tuple[float, ...]) -> NDArra
     return np.where(sides == 0, 0.0, sides * np.maximum(sides * table, 0.0))
 
 
-def symmetric_quantiles(values: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
+def symmetric_quantiles(values: NDArray[np.floating], levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles of a distribution that is symmetric about 0, from the absolute values.
 
     ``|x| <= q`` with probability ``2 level - 1`` for the quantile ``q`` of a level above one half.

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
 from make_us_rich.evaluation.scores import pinball
+from make_us_rich.features.har import COLUMNS
 from make_us_rich.models.closed_form import (
     hold_median,
     loss_history,
@@ -32,11 +33,8 @@ MARGIN = float(np.log(2))
 """How far beyond the fitted log volatilities a forecast may go: to twice the highest, to half the lowest."""
 
 
-class Har(Architecture):
-    """Heterogeneous autoregression of volatility, for all horizons in one least-squares fit.
-
-    The target at horizon h is the log of the root of the summed squared hourly ranges of the next h hours. The
-    quantiles are those of the returns over the forecast volatility, with the median held at the last close.
+class RangeArchitecture(Architecture):
+    """What has HAR-V in it.
 
     Attributes:
         symmetric_from: Horizon, hours, from which the quantiles are drawn towards symmetric ones: a year holds
@@ -44,30 +42,48 @@ class Har(Architecture):
         symmetry: How far, from 0 (as found) to 1 (symmetric).
     """
 
-    feature_set: Literal["har"] = "har"
     symmetric_from: int = Field(ge=1)
     symmetry: float = Field(ge=0, le=1)
 
-    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedHar:  # noqa: ARG002
-        """Fit the volatility, then read the quantiles off what it leaves over."""
-        windows = training_windows(parts)
-        line = fit_line(last_rows(windows), log_volatility(windows))
-        sigma = np.exp(line.log_sigma(last_rows(windows)))
-        table = self._table(windows.targets() / sigma, settings.levels)
-        loss = pinball(windows.targets(), sigma[:, :, None] * table, settings.levels).mean()
-        return FittedHar(line.single(), table.astype(np.float32), self.lookback, loss_history([float(loss)]))
+    def table(self, ratios: NDArray[np.floating], levels: tuple[float, ...]) -> NDArray[np.float64]:
+        """Quantiles of returns over their forecast volatility, the median at 0, ``[horizon, level]``.
 
-    def _table(self, ratios: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
+        Args:
+            ratios: ``[window, horizon]``.
+            levels: ``[level]``.
+        """
         found = hold_median(np.quantile(ratios, levels, axis=0).T, levels)
         late = np.arange(1, len(found) + 1) >= self.symmetric_from
         share = self.symmetry * late[:, None]
         table: NDArray[np.float64] = (1 - share) * found + share * symmetric_quantiles(ratios, levels)
         return table
 
+    def fit_har(self, windows: Windows, levels: tuple[float, ...]) -> FittedHar:
+        """Fit the volatility, then read the quantiles off what it leaves over."""
+        line = fit_line(last_rows(windows), log_volatility(windows))
+        sigma = np.exp(line.log_sigma(last_rows(windows)))
+        table = self.table(windows.targets() / sigma, levels)
+        loss = pinball(windows.targets(), sigma[:, :, None] * table, levels).mean()
+        return FittedHar(line.single(), table.astype(np.float32), self.lookback, loss_history([float(loss)]))
+
+
+class Har(RangeArchitecture):
+    """Heterogeneous autoregression of volatility, for all horizons in one least-squares fit.
+
+    The target at horizon h is the log of the root of the summed squared hourly ranges of the next h hours. The
+    quantiles are those of the returns over the forecast volatility, with the median held at the last close.
+    """
+
+    feature_set: Literal["har"] = "har"
+
+    def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedHar:  # noqa: ARG002
+        """Fit on the training windows; see ``RangeArchitecture.fit_har``."""
+        return self.fit_har(training_windows(parts), settings.levels)
+
 
 def last_rows(windows: Windows) -> NDArray[np.float64]:
-    """The features of the last candle seen, ``[window, feature]``."""
-    return windows.features[windows.origins].astype(np.float64)
+    """What HAR-V sees, the first features of the last candle seen, ``[window, feature]``."""
+    return windows.features[windows.origins, : len(COLUMNS)].astype(np.float64)
 
 
 def log_volatility(windows: Windows) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from make_us_rich.models.closed_form import symmetric_quantiles
-from make_us_rich.models.lightning_fit import NextCloseModule, WindowData, train
+from make_us_rich.models.lightning_fit import NextCloseModule, ScaledWindows, WindowData, train
 from make_us_rich.models.torch_onnx import to_onnx
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def fit_levels(recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSe
     columns = parts.fit.columns
     torch.manual_seed(settings.seed)
     network = LevelsNetwork(len(columns), recipe)
-    data = WindowData(parts, scaler, target=columns.index("close"), batch_size=recipe.batch_size, seed=settings.seed)
+    fit, validation = (ScaledWindows(part, scaler, columns.index("close")) for part in (parts.fit, parts.validation))
+    data = WindowData(fit, validation, recipe.batch_size, settings.seed)
     module = NextCloseModule(network, recipe.learning_rate)
     history = train(module, data, recipe.max_epochs, recipe.patience, settings.accelerator)
     bare = LevelsForecaster(network, scaler, columns.index("close"), np.zeros((1, 1)))

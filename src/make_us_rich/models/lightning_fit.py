@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader, Dataset
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from make_us_rich.features.split import Parts
     from make_us_rich.features.windows import Windows
     from make_us_rich.models.interface import Scaler
 
@@ -51,21 +50,21 @@ class ScaledWindows(Dataset[Batch]):
 
 
 class WindowData(LightningDataModule):
-    """The fit windows, shuffled from a seed, and the validation windows."""
+    """Windows to fit on, shuffled from a seed, and windows to validate on; both gather a batch at a time."""
 
-    def __init__(self, parts: Parts, scaler: Scaler, target: int, batch_size: int, seed: int) -> None:
+    def __init__(self, fit: Dataset[Any], validation: Dataset[Any], batch_size: int, seed: int) -> None:
         super().__init__()
-        self.fit_windows = ScaledWindows(parts.fit, scaler, target)
-        self.validation_windows = ScaledWindows(parts.validation, scaler, target)
+        self.fit_windows = fit
+        self.validation_windows = validation
         self.batch_size = batch_size
         self.seed = seed
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Every fit window once an epoch."""
         generator = torch.Generator().manual_seed(self.seed)
         return DataLoader(self.fit_windows, self.batch_size, shuffle=True, generator=generator, collate_fn=_as_gathered)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[Any]:
         """The original's batches of one window double the epoch and change no figure."""
         return DataLoader(self.validation_windows, self.batch_size, collate_fn=_as_gathered)
 
@@ -119,8 +118,15 @@ class Curve(Callback):
         )
 
 
-def train(module: NextCloseModule, data: WindowData, max_epochs: int, patience: int, accelerator: str) -> pd.DataFrame:
+def train(module: LightningModule, data: WindowData, max_epochs: int, patience: int, accelerator: str) -> pd.DataFrame:
     """Fit with early stopping and leave the best weights in the module.
+
+    Args:
+        module: Logs ``train_loss`` and ``validation_loss`` every epoch.
+        data: What it is fitted and validated on.
+        max_epochs: At most this many.
+        patience: Epochs without a better validation loss before the fit stops.
+        accelerator: As in ``FitSettings``.
 
     Returns:
         One row an epoch: ``step``, ``train_loss``, ``validation_loss``.

@@ -6,6 +6,7 @@ from make_us_rich.domain.errors import ParameterError
 from make_us_rich.models.baseline import Baseline
 from make_us_rich.models.har import Har
 from make_us_rich.models.interface import Accelerator, Architecture
+from make_us_rich.models.lstm import Lstm
 from make_us_rich.models.lstm_levels import LstmLevels
 
 BASELINE = "baseline"
@@ -22,6 +23,7 @@ class TrainingParameters(BaseModel):
 
     baseline: Baseline
     har: Har
+    lstm: Lstm
     lstm_levels: LstmLevels
 
     def architecture(self, name: str) -> Architecture:
