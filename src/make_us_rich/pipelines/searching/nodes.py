@@ -101,7 +101,7 @@ def _lay_out(
     try:
         folds = plan_trials(windows[BASELINE], judged, searching)
     except DataError as exc:
-        raise DataError(f"before the hours that the gate judges, {exc}") from exc
+        raise DataError(f"searching: before the hours that the gate judges, {exc}") from exc
     return TrialFolds(windows, folds, FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator))
 
 

@@ -52,14 +52,20 @@ class Search:
     clock: Callable[[], datetime]
 
     def trials(self) -> Iterator[Trial]:
-        """Try recipe after recipe until trials or seconds are used up; the first one in any case."""
-        study = self._study()
+        """Try recipe after recipe until trials or seconds are used up; the first one in any case, none twice."""
+        study, tried = self._study(), list[dict[str, Any]]()
         begun = self.clock()
         for number in range(self.limits.trials):
             if number and (self.clock() - begun).total_seconds() >= self.limits.seconds:
                 log.info("%s: %g seconds are over after %d trials", self.name, self.limits.seconds, number)
                 return
-            yield self._try_next(study)
+            asked = study.ask()
+            recipe = draw(asked, self.spaces, self.configured)
+            if recipe in tried:
+                study.tell(asked, state=TrialState.FAIL)
+                continue
+            tried.append(recipe)
+            yield self._try_one(study, asked, recipe)
 
     def _study(self) -> optuna.Study:
         # A recipe is given up only from its second fold on, and once five have been tried on all folds.
@@ -70,16 +76,13 @@ class Search:
                 study.enqueue_trial({field: first[field] for field in self.spaces}, skip_if_exists=True)
         return study
 
-    def _try_next(self, study: optuna.Study) -> Trial:
+    def _try_one(self, study: optuna.Study, asked: optuna.Trial, recipe: dict[str, Any]) -> Trial:
         begun = self.clock()
-        asked = study.ask()
-        recipe = draw(asked, self.spaces, self.configured)
         state, ratio, reason = self._judge(asked, recipe)
         study.tell(asked, ratio if state == TrialState.COMPLETE else None, state)
-        told = reason or f"CRPS {100 * (1 - ratio):.2f} % below the baseline's"
+        told = reason or f"skill {100 * (1 - ratio):.2f} %"
         log.info("%s: trial %d of at most %d: %s", self.name, asked.number, self.limits.trials, told)
-        ended = self.clock()
-        baseline = fmean(self.baseline)
+        ended, baseline = self.clock(), fmean(self.baseline)
         return Trial(ended, asked.number, ratio * baseline, baseline, (ended - begun).total_seconds(), recipe, reason)
 
     def _judge(self, asked: optuna.Trial, recipe: dict[str, Any]) -> tuple[TrialState, float, str]:
