@@ -1,5 +1,7 @@
 """What MLflow is told of a run beside what kedro-mlflow records by itself."""
 
+import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ from pydantic import BaseModel
 
 from make_us_rich.hooks.run_checks import pairs_of
 
-KEPT = ("data_report", "manifest")
+KEPT = ("data_report", "manifest", "tuned")
 """Datasets that become artifacts of the run. The manifest has the environment (versions of the packages) and the
 checksums of what was published; the models themselves stay in the store, under the run's version."""
 
@@ -37,7 +39,8 @@ class RunRecordHooks:
         """Tag the run with what was made from which candles, and keep what a person reads of it as artifacts."""
         kept = {name: value for name, value in outputs.items() if name.split(".")[-1] in KEPT}
         candidates = {name: value for name, value in outputs.items() if name.endswith(".candidate")}
-        if not (kept or candidates) or active_run() is None:
+        trials = {name: value for name, value in outputs.items() if name.endswith(".new_trials")}
+        if not (kept or candidates or trials) or active_run() is None:
             return
         import mlflow
 
@@ -47,6 +50,27 @@ class RunRecordHooks:
             pair = name.removesuffix(".candidate")
             span = "{start} to {end}, {rows} candles".format_map(candidate["data"])
             mlflow.set_tags({f"{pair}.data": span, f"{pair}.architecture": candidate["architecture"]})
+        for name, table in trials.items():
+            pair = name.removesuffix(".new_trials")
+            mlflow.log_text(table.to_csv(index=False), f"{pair}/trials.csv")
+            for trial in table.to_dict("records"):
+                record_trial(pair, trial)
+
+
+def record_trial(pair: str, trial: dict[str, Any]) -> None:
+    """A run below the search's, so that trials can be sorted and compared: hyperparameters, loss, time.
+
+    Args:
+        pair: Name such as ``btc_usdt``.
+        trial: A row of the table of trials.
+    """
+    import mlflow
+
+    figures = {name: trial[name] for name in ("loss", "baseline_loss", "seconds")}
+    with mlflow.start_run(run_name=f"{pair} {trial['architecture']} {trial['number']}", nested=True):
+        mlflow.log_params(dict(flatten(json.loads(trial["parameters"]), trial["architecture"])))
+        mlflow.log_metrics({name: value for name, value in figures.items() if math.isfinite(value)})
+        mlflow.set_tags({"pair": pair, **{name: trial[name] for name in ("version", "recipe", "reason")}})
 
 
 def active_run() -> Any:

@@ -2,29 +2,52 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from make_us_rich.pipelines.evaluating.nodes import (
-    choose_candidate,
-    draw_errors,
-    record_metrics,
-    score_challengers,
-    tell_metrics,
-)
+from make_us_rich.pipelines.evaluating.figures import draw_coverage, draw_errors, draw_fan, draw_skill
+from make_us_rich.pipelines.evaluating.judging import choose, count_tried, judge_challengers, keep_verdicts
+from make_us_rich.pipelines.evaluating.nodes import print_figures, record_metrics, score_walk, tell_metrics
 
 
 def create_pipeline() -> Pipeline:
-    """Challengers to scores beside the baseline's, and the choice of the candidate."""
+    """The past re-lived to verdicts, the choice of the candidate, scores and figures."""
     return Pipeline(
         [
+            Node(count_tried, ["stored_verdicts", "stored_trials", "stored_champion"], "tried", name="count_tried"),
             Node(
-                score_challengers,
-                ["features", "klines", "split", "challengers"],
-                "scores",
-                name="score_challengers",
+                judge_challengers,
+                [
+                    "walk",
+                    "lineup",
+                    "tried",
+                    "data_report",
+                    "served_model",
+                    "params:gate",
+                    "params:calibration",
+                    "run",
+                ],
+                ["judgement", "served_walk"],
+                name="judge_challengers",
             ),
-            Node(choose_candidate, ["scores", "params:architectures", "run"], "choice", name="choose_candidate"),
+            Node(choose, "judgement", ["choice", "verdict"], name="choose"),
+            Node(keep_verdicts, ["stored_verdicts", "judgement"], "verdicts", name="keep_verdicts"),
+            Node(score_walk, "served_walk", "scores", name="score_walk"),
             Node(tell_metrics, ["scores", "choice"], "metrics", name="tell_metrics"),
             Node(record_metrics, "metrics", "run_metrics", name="record_metrics"),
+            Node(draw_fan, ["served_walk", "choice"], "fan_figure", name="draw_fan"),
+            Node(draw_coverage, ["scores", "choice"], "coverage_figure", name="draw_coverage"),
+            Node(draw_skill, "scores", "skill_figure", name="draw_skill"),
             Node(draw_errors, "scores", "error_figure", name="draw_errors"),
+            Node(
+                print_figures,
+                {
+                    "fan": "fan_figure",
+                    "coverage": "coverage_figure",
+                    "skill": "skill_figure",
+                    "errors": "error_figure",
+                    "run": "run",
+                },
+                "figures_page",
+                name="print_figures",
+            ),
         ],
         tags=["evaluating"],
     )
