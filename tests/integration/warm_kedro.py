@@ -45,6 +45,7 @@ SLOW = (
     "make_us_rich.datasets.exchange_klines",
     "make_us_rich.datasets.figure",
     "make_us_rich.datasets.onnx",
+    "make_us_rich.datasets.stored",
     "make_us_rich.datasets.stored_klines",
     "make_us_rich.datasets.versions",
     "make_us_rich.exchange.failures",
