@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -24,19 +25,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def scored(project: Path) -> Path:
-    """Two architectures were scored in the newest run."""
-    scores = pd.DataFrame(
+def judged(project: Path) -> Path:
+    """Two runs were judged; the newest had two challengers."""
+    rows = pd.DataFrame(
         {
-            "architecture": ["baseline", "baseline", "lstm_levels", "lstm_levels"],
-            "horizon": [1, 2, 1, 2],
-            "crps": [1.0, 3.0, 2.0, 4.0],
-            "baseline_crps": [1.0, 3.0, 1.0, 3.0],
-            "rmse": [0.0, 600.0, 1332.0, 1400.0],  # 0 is what the golden manifest says
-            "baseline_rmse": [413.0, 600.0, 413.0, 600.0],
+            "version": [FIRST, SECOND, SECOND],
+            "architecture": ["har", "har", "lstm"],
+            "reason": ["mean CRPS 3 % below", "refused: p = 0.2", "refused: 5 of 8 folds won"],
         }
     )
-    ParquetDataset(filepath=str(project / "data/08_reporting/btc_usdt/scores.parquet")).save(scores)
+    ParquetDataset(filepath=str(project / "data/08_reporting/btc_usdt/verdicts.parquet")).save(rows)
     return project
 
 
@@ -130,39 +128,44 @@ def rows_of(table: str) -> list[str]:
     return table.split("\n\n")[0].splitlines()
 
 
-def test_the_table_has_a_line_for_every_pair(scored: Path) -> None:
+def test_the_table_has_a_line_for_every_pair(project: Path) -> None:
     lines = rows_of(tabulate())
 
     assert lines[0].split()[0] == "pair"
-    assert [line.split()[0] for line in lines[2:] if not line.startswith(" ")] == ["btc_usdt", "eth_usdt", "chz_usdt"]
+    assert [line.split()[0] for line in lines[2:]] == ["btc_usdt", "eth_usdt", "chz_usdt"]
 
 
-def test_a_pair_without_a_champion_says_so(scored: Path) -> None:
+def test_a_pair_without_a_champion_says_so(project: Path) -> None:
     assert rows_of(tabulate())[-1].endswith("nothing yet")
 
 
-def test_a_champions_line_names_its_candles_and_version(scored: Path) -> None:
+def test_a_champions_line_names_its_candles_and_version(project: Path) -> None:
     champion = rows_of(tabulate())[2].split()
 
     assert champion[:3] == ["btc_usdt", "720", "2017-08-17"]
     assert champion[-1] == SECOND
 
 
-def test_what_was_not_chosen_is_shown_beside_the_baseline(scored: Path) -> None:
-    # 1 - (2 + 4) / (1 + 3) is -50 %.
-    assert rows_of(tabulate())[3].split()[:4] == ["lstm_levels", "1332", "413", "-50.0"]
+def test_a_champion_without_scores_is_shown_all_the_same(project: Path) -> None:
+    for version in (FIRST, SECOND):
+        file = project / f"data/06_models/btc_usdt/manifest.json/{version}/manifest.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"metrics": {}}))
+
+    assert rows_of(tabulate())[2].split()[-4:-1] == ["-", "-", "-"]
 
 
-def test_the_next_commands_name_the_environment(scored: Path) -> None:
-    (scored / "conf/demo").mkdir()
+def test_the_verdicts_of_the_newest_run_are_told_in_words(judged: Path) -> None:
+    lines = tabulate().splitlines()
+    at = lines.index("What the newest run of each pair found:")
+
+    assert lines[at + 1 : at + 4] == [
+        "btc_usdt  har   refused: p = 0.2",
+        "btc_usdt  lstm  refused: 5 of 8 folds won",
+        "",
+    ]
+
+
+def test_the_next_commands_name_the_environment(project: Path) -> None:
+    (project / "conf/demo").mkdir()
 
     assert "kedro rollback <pair> --env=demo" in tabulate("demo")
-
-
-def test_what_a_later_run_scored_is_not_shown_beside_an_older_champion(scored: Path) -> None:
-    path = scored / "data/08_reporting/btc_usdt/scores.parquet"
-    scores = pd.read_parquet(path)
-    scores["rmse"] += 1
-    ParquetDataset(filepath=str(path)).save(scores)
-
-    assert "lstm_levels" not in tabulate()

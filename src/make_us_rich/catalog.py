@@ -106,7 +106,7 @@ def load_version(catalog: DataCatalog, pair: str, version: str) -> "Champion":
     manifest = Manifest.read(_load(catalog, f"{pair}.manifest", version), f"{pair} {version}")
     onnx_model: bytes = _load(catalog, f"{pair}.onnx_model", version)
     _check(manifest, onnx_model, (pair, version))
-    widths = Widths.read(_load(catalog, f"{pair}.stored_widths"), f"{pair} {version}")
+    widths = Widths.read(_load(catalog, f"{pair}.widths"), f"{pair} {version}")
     return Champion(manifest, onnx_model, widths)
 
 

@@ -19,6 +19,9 @@ RECORD: dict[str, Any] = {
     "parity": {"price": 0.001, "output": 1e-7},
     "scaler": "abc",
     "checksums": {"onnx_model": "abc", "scaler": "def"},
+    "recipe": {"baseline": {"lookback": 168}},
+    "trained_until": "2025-03-26T23:00:00Z",
+    "edge": {"publish": False, "reason": "no edge: the point forecast is the last close"},
     "contract": CONTRACT,
     "version": "v1",
     "verdict": {"publish": True, "reason": "data whole"},
@@ -29,6 +32,14 @@ RECORD: dict[str, Any] = {
 
 def test_a_record_survives_a_round_trip() -> None:
     assert Manifest.read(RECORD, "btc_usdt v1").model_dump(mode="json") == RECORD
+
+
+def test_a_record_of_a_release_without_gate_has_no_recipe_and_no_edge() -> None:
+    old = {name: value for name, value in RECORD.items() if name not in ("recipe", "trained_until", "edge")}
+
+    manifest = Manifest.read(old, "btc_usdt v1")
+
+    assert (manifest.recipe, manifest.trained_until, manifest.edge.publish) == ({}, None, False)
 
 
 @pytest.mark.parametrize("record", [None, [], "text", {}])

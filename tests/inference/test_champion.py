@@ -1,4 +1,5 @@
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
-from make_us_rich.domain.manifest import Manifest
+from make_us_rich.domain.manifest import Manifest, Verdict
+from make_us_rich.domain.widths import Widths
 from make_us_rich.inference.champion import Champion
 from make_us_rich.inference.session import QuantileSession
 from synthetic import prepared, published, simulated_klines, trained
@@ -43,16 +45,56 @@ def test_the_baselines_forecast_is_the_one_computed_by_hand() -> None:
     np.testing.assert_allclose(forecast.quantiles, expected, rtol=1e-6)
 
 
+def with_edge(architecture: str, factor: float | None = None) -> Champion:
+    """A model that shows its own median, with all widths multiplied by a factor."""
+    manifest, graph = published(architecture)
+    edge = Verdict(publish=True, reason="edge: mean absolute error 1 % below persistence's")
+    return Champion(manifest.model_copy(update={"edge": edge}), graph, widths_of(manifest.version, factor))
+
+
+def widths_of(version: str, factor: float | None) -> Widths | None:
+    if factor is None:
+        return None
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    return Widths(
+        version=version, at=at, forecasts=900, factors=(factor,) * HORIZON, coverage_before=(), coverage_after=()
+    )
+
+
+def test_without_an_edge_the_whole_forecast_moves_to_the_last_close() -> None:
+    klines, last = newest(192), newest(1)["close"].item()
+    own, held = (
+        np.log(each.forecast(klines).quantiles) for each in (with_edge("lstm_levels"), champion("lstm_levels"))
+    )
+
+    np.testing.assert_allclose(held[:, 3], np.log(last))
+    np.testing.assert_allclose(held - held[:, 3:4], own - own[:, 3:4], atol=1e-5)
+
+
+def test_calibrated_widths_are_multiplied_around_the_median() -> None:
+    klines = newest(192)
+    plain, wide = (np.log(with_edge("baseline", factor).forecast(klines).quantiles) for factor in (None, 1.5))
+
+    np.testing.assert_allclose(wide - wide[:, 3:4], 1.5 * (plain - plain[:, 3:4]), atol=1e-6)
+
+
+def test_the_widths_of_another_version_are_not_applied() -> None:
+    manifest, graph = published()
+
+    model = Champion(manifest, graph, widths_of("another", 1.5))
+
+    assert model.forecast(newest(192)) == champion().forecast(newest(192))
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_serving_forecasts_what_training_did_on_the_same_candles(architecture: str) -> None:
-    both = "baseline" if architecture == "baseline" else "baseline+lstm_levels"
-    test = prepared(both).parts(architecture).test
+    test = prepared(architecture).parts(architecture).test
     opened = pd.Timestamp(test.timestamps[test.origins[-1]], tz="UTC")
     klines = simulated_klines()[lambda frame: frame["timestamp"] <= opened]
 
-    forecast = champion(architecture).forecast(klines)
+    forecast = with_edge(architecture).forecast(klines)
 
-    returns = trained(both)[architecture].fitted.quantiles(test.inputs()[-1:])[0].astype(float)
+    returns = trained(architecture)[architecture].fitted.quantiles(test.inputs()[-1:])[0].astype(float)
     np.testing.assert_allclose(forecast.quantiles, test.last_closes()[-1] * np.exp(returns), rtol=1e-5)
 
 

@@ -38,6 +38,11 @@ CATALOG = {
         "credentials": "storage",
         "versioned": True,
     },
+    "{pair}.widths": {
+        "type": "make_us_rich.datasets.stored.StoredJSONDataset",
+        "filepath": "${globals:root}/{pair}/widths.json",
+        "credentials": "storage",
+    },
 }
 PRODUCTION = {
     "MAKE_US_RICH_BUCKET": "models",
@@ -56,7 +61,7 @@ def write(project: Path, env: str, **files: object) -> None:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A project of its own, with these three entries."""
+    """A project of its own, with these four entries."""
     monkeypatch.delenv("KEDRO_ENV", raising=False)
     write(tmp_path, "base", catalog=CATALOG, globals={"root": "data"}, credentials={"storage": {}})
     (tmp_path / "pyproject.toml").write_text("[tool.kedro]\npackage_name = 'x'\nproject_name = 'x'\n")
@@ -76,8 +81,8 @@ def project_on(request, project):
 class StandIn:
     """In place of the ONNX session, which tests/inference has for real."""
 
-    def __init__(self, manifest, onnx_model):
-        self.manifest, self.onnx_model = manifest, onnx_model
+    def __init__(self, manifest, onnx_model, widths=None):
+        self.manifest, self.onnx_model, self.widths = manifest, onnx_model, widths
 
 
 @pytest.fixture(autouse=True)
@@ -309,3 +314,23 @@ def test_opening_is_quick_and_loads_nothing_heavy():
     ).stdout.splitlines()
     assert shown[1] == "[] False"
     assert float(shown[0]) < 3  # A second on an idle machine.
+
+
+def test_the_widths_come_with_the_model(project):
+    publish(project, V1)
+    catalog = open_catalog(project_path=project)
+    assert load_champion(catalog, "btc_usdt").widths is None
+
+    widths = {"version": V1, "at": "2025-01-06T00:00:00Z", "forecasts": 900, "factors": [1.1], "coverage_before": []}
+    catalog.save("btc_usdt.widths", widths | {"coverage_after": []})
+
+    assert load_champion(catalog, "btc_usdt").widths.factors == (1.1,)
+
+
+def test_damaged_widths_are_refused_with_the_remedy(project):
+    publish(project, V1)
+    catalog = open_catalog(project_path=project)
+    catalog.save("btc_usdt.widths", {"version": 1})
+
+    with pytest.raises(ArtifactError, match=rf"btc_usdt {V1}: the widths are damaged .* delete widths.json"):
+        load_champion(catalog, "btc_usdt")
