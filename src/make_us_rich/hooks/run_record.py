@@ -12,9 +12,13 @@ from pydantic import BaseModel
 
 from make_us_rich.hooks.run_checks import pairs_of
 
-KEPT = ("data_report", "manifest", "tuned")
+KEPT = ("data_report", "judgement", "manifest", "tuned")
 """Datasets that become artifacts of the run. The manifest has the environment (versions of the packages) and the
 checksums of what was published; the models themselves stay in the store, under the run's version."""
+
+
+TEXTS = {"card_text": "card.md", "figures_page": "figures.html"}
+"""Datasets that become artifacts as they are, and their file names."""
 
 
 class RunRecordHooks:
@@ -39,13 +43,17 @@ class RunRecordHooks:
         """Tag the run with what was made from which candles, and keep what a person reads of it as artifacts."""
         kept = {name: value for name, value in outputs.items() if name.split(".")[-1] in KEPT}
         candidates = {name: value for name, value in outputs.items() if name.endswith(".candidate")}
+        texts = {name: value for name, value in outputs.items() if name.split(".")[-1] in TEXTS}
         trials = {name: value for name, value in outputs.items() if name.endswith(".new_trials")}
-        if not (kept or candidates or trials) or active_run() is None:
+        if not (kept or texts or candidates or trials) or active_run() is None:
             return
         import mlflow
 
         for name, value in kept.items():
             mlflow.log_dict(value, f"{name.replace('.', '/')}.json")
+        for name, text in texts.items():
+            pair, dataset = name.split(".")
+            mlflow.log_text(text, f"{pair}/{TEXTS[dataset]}")
         for name, candidate in candidates.items():
             pair = name.removesuffix(".candidate")
             span = "{start} to {end}, {rows} candles".format_map(candidate["data"])

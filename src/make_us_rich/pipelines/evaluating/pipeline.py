@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from make_us_rich.pipelines.evaluating.card import write_card
 from make_us_rich.pipelines.evaluating.figures import draw_coverage, draw_errors, draw_fan, draw_skill
 from make_us_rich.pipelines.evaluating.judging import choose, count_tried, judge_challengers, keep_verdicts
 from make_us_rich.pipelines.evaluating.nodes import print_figures, record_metrics, score_walk, tell_metrics
@@ -32,6 +33,12 @@ def create_pipeline() -> Pipeline:
             Node(score_walk, "served_walk", "scores", name="score_walk"),
             Node(tell_metrics, ["scores", "choice"], "metrics", name="tell_metrics"),
             Node(record_metrics, "metrics", "run_metrics", name="record_metrics"),
+            Node(
+                write_card,
+                ["judgement", "scores", "walk", "served_walk", "lineup", "split"],
+                ["card", "card_text"],
+                name="write_card",
+            ),
             Node(draw_fan, ["served_walk", "choice"], "fan_figure", name="draw_fan"),
             Node(draw_coverage, ["scores", "choice"], "coverage_figure", name="draw_coverage"),
             Node(draw_skill, "scores", "skill_figure", name="draw_skill"),
