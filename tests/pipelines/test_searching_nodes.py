@@ -36,7 +36,15 @@ JUDGED = WalkForward(folds=2, hours=72, least_windows=100)
 FIRST_JUDGED = ROWS - HORIZON - 2 * 72
 """Row of the first origin that the gate judges; the last one has its horizon after it."""
 SPACES: dict[str, Any] = {"baseline": {"lookback": {"choices": [2, 24, 96]}}}
-LIMITS: dict[str, Any] = {"trials": 6, "seconds": 60, "folds": 2, "hours": 72, "seed": 42, "spaces": SPACES}
+LIMITS: dict[str, Any] = {
+    "trials": 6,
+    "seconds": 60,
+    "folds": 2,
+    "hours": 72,
+    "least_gain": 0.1,
+    "seed": 42,
+    "spaces": SPACES,
+}
 
 
 def configured(lookback: int) -> TrainingParameters:
@@ -70,7 +78,7 @@ def test_the_better_of_two_recipes_is_found() -> None:
 
     losses = dict(zip(lookbacks(trials), trials["loss"], strict=True))
     assert losses[96] < 0.9 * losses[2]
-    assert choose_recipes(trials, {}, RUN) == {"baseline": configured(96).baseline.model_dump(mode="json")}
+    assert choose_recipes(trials, {}, limits(), RUN) == {"baseline": configured(96).baseline.model_dump(mode="json")}
 
 
 def test_the_configured_recipe_is_the_first_trial() -> None:
@@ -340,6 +348,8 @@ def table(**losses: list[float]) -> pd.DataFrame:
         ([3.0, 2.0, 2.5], {"har": {"n": 1}}),
         ([2.0, 3.0, math.nan], {}),
         ([2.0, 2.0], {}),
+        ([2.0, 1.81], {}),
+        ([2.0, 1.79], {"har": {"n": 1}}),
         ([math.nan, 3.0], {"har": {"n": 1}}),
         ([math.nan, math.nan], {}),
     ],
@@ -347,13 +357,13 @@ def table(**losses: list[float]) -> pd.DataFrame:
 def test_the_best_recipe_is_kept_where_it_beats_the_configured_one(
     losses: list[float], found: dict[str, dict[str, int]]
 ) -> None:
-    assert choose_recipes(table(har=losses), {}, RUN) == found
+    assert choose_recipes(table(har=losses), {}, limits(), RUN) == found
 
 
 def test_what_earlier_searches_found_stays_for_architectures_that_were_not_searched() -> None:
     stored = {"har": {"n": 9}, "lstm": {"n": 8}}
 
-    assert choose_recipes(table(har=[2.0, 3.0]), stored, RUN) == {"lstm": {"n": 8}}
+    assert choose_recipes(table(har=[2.0, 3.0]), stored, limits(), RUN) == {"lstm": {"n": 8}}
     assert stored == {"har": {"n": 9}, "lstm": {"n": 8}}
 
 

@@ -110,18 +110,21 @@ def keep_trials(stored_trials: pd.DataFrame, new_trials: pd.DataFrame) -> pd.Dat
     return new_trials if stored_trials.empty else pd.concat([stored_trials, new_trials], ignore_index=True)
 
 
-def choose_recipes(new_trials: pd.DataFrame, stored_tuned: dict[str, Any], run: RunContext) -> dict[str, Any]:
+def choose_recipes(
+    new_trials: pd.DataFrame, stored_tuned: dict[str, Any], searching: SearchingParameters, run: RunContext
+) -> dict[str, Any]:
     """The best recipe of each architecture that was searched, where it beats the configured one.
 
     Args:
         new_trials: One row a trial.
         stored_tuned: What earlier searches have found; it stays for architectures that were not searched again.
+        searching: How much better it has to be.
         run: For the log.
 
     Returns:
         All hyperparameters by architecture.
     """
-    found = best_recipes(new_trials)
+    found = best_recipes(new_trials, searching.least_gain)
     searched = set(new_trials["architecture"])
     for name in sorted(searched):
         log.info("%s: %s is tuned: %s", run.pair, name, found.get(name, "no, nothing beats what is configured"))

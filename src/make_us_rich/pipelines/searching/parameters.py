@@ -57,6 +57,7 @@ class SearchingParameters(BaseModel):
         seconds: No trial of an architecture begins later than this after its first.
         folds: On which each recipe is tried.
         hours: Forecast origins of each fold, one an hour.
+        least_gain: Share of the configured recipe's loss that has to be gone for another to take its place.
         seed: Of the choice of recipes.
         spaces: By architecture and hyperparameter; what has no space stays as configured.
     """
@@ -67,5 +68,6 @@ class SearchingParameters(BaseModel):
     seconds: float = Field(gt=0)
     folds: int = Field(ge=1)
     hours: int = Field(ge=1)
+    least_gain: float = Field(ge=0, lt=1)
     seed: int
     spaces: dict[str, dict[str, Space]]

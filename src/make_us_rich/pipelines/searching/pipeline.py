@@ -25,7 +25,12 @@ def create_pipeline() -> Pipeline:
                 name="search_recipes",
             ),
             Node(keep_trials, ["stored_trials", "new_trials"], "trials", name="keep_trials"),
-            Node(choose_recipes, ["new_trials", "stored_tuned", "run"], "tuned", name="choose_recipes"),
+            Node(
+                choose_recipes,
+                ["new_trials", "stored_tuned", "params:searching", "run"],
+                "tuned",
+                name="choose_recipes",
+            ),
             Node(trace_trials, "new_trials", "trial_losses", name="trace_trials"),
         ],
         tags=["searching"],

@@ -74,12 +74,16 @@ def tabulate(architecture: str, version: str, trials: Sequence[Trial]) -> pd.Dat
     return pd.DataFrame(rows).reindex(columns=list(DTYPES)).astype(DTYPES)
 
 
-def best_recipes(trials: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Hyperparameters of the trial with the lowest loss by architecture, where it is below the configured recipe's."""
+def best_recipes(trials: pd.DataFrame, least_gain: float) -> dict[str, dict[str, Any]]:
+    """Hyperparameters of the trial with the lowest loss by architecture, where it beats the configured recipe.
+
+    Args:
+        trials: One row a trial.
+        least_gain: Share of the configured recipe's loss that has to be gone; one without a loss is beaten by any.
+    """
     finished = trials.dropna(subset="loss")
-    best = finished.loc[finished.groupby("architecture")["loss"].idxmin()]
-    found = best[best["number"] != CONFIGURED]
-    return {
-        architecture: json.loads(parameters)
-        for architecture, parameters in zip(found["architecture"], found["parameters"], strict=True)
-    }
+    configured = finished[finished["number"] == CONFIGURED].set_index("architecture")["loss"]
+    best = finished.loc[finished.groupby("architecture")["loss"].idxmin()].set_index("architecture")
+    limit = (1 - least_gain) * configured.reindex(best.index)
+    found = best["parameters"][limit.isna() | (best["loss"] < limit)]
+    return {str(name): json.loads(parameters) for name, parameters in found.items()}
