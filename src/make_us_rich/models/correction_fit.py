@@ -49,8 +49,9 @@ def fit_corrections(
     ratios = ratios_out_of_fit(windows, shares)
     table = recipe.table(ratios, settings.levels)
     torch.manual_seed(settings.seed)
+    members = copy.deepcopy(previous.forecaster.members).train() if previous else new_members(recipe, settings.levels)
     moments = moments_of(windows)
-    module = CorrectionModule(members_of(recipe, settings.levels, previous), table, recipe, settings.levels)
+    module = CorrectionModule(members, table, recipe, settings.levels)
     module.begin_with(pinball(ratios, table, settings.levels).mean(axis=(1, 2)), shares)
     data = SharedWindows(windows, moments, ratios, shares)
     epochs = recipe.refit_epochs if previous else recipe.max_epochs
@@ -61,10 +62,8 @@ def fit_corrections(
     return CorrectedModel(forecaster.eval().cpu(), recipe.lookback, history)
 
 
-def members_of(recipe: CorrectedHar, levels: tuple[float, ...], previous: CorrectedModel | None) -> Members:
-    """New members, or copies of those of an earlier fit."""
-    if previous:
-        return copy.deepcopy(previous.forecaster.members).train()
+def new_members(recipe: CorrectedHar, levels: tuple[float, ...]) -> Members:
+    """Networks that correct nothing yet."""
     corrections = BENDS + len(levels) // 2
     return Members([Member(recipe.body(len(CHANNELS)), recipe, corrections) for _ in range(recipe.members)])
 

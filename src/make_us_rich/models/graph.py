@@ -57,6 +57,10 @@ class Graph:
         """Torch's ``Linear`` over the last axis."""
         return self.add("Add", self.add("MatMul", values, array(layer.weight).T), array(layer.bias))
 
+    def norm(self, layer: nn.LayerNorm, values: str) -> str:
+        """Torch's ``LayerNorm`` over the last axis."""
+        return self.add("LayerNormalization", values, array(layer.weight), array(layer.bias), epsilon=layer.eps)
+
 
 def array(weights: Tensor) -> NDArray[np.float32]:
     """From torch to numpy, single precision."""

@@ -8,6 +8,7 @@ from make_us_rich.models.har import Har
 from make_us_rich.models.interface import Accelerator, Architecture
 from make_us_rich.models.lstm import Lstm
 from make_us_rich.models.lstm_levels import LstmLevels
+from make_us_rich.models.patch_transformer import PatchTransformer
 
 BASELINE = "baseline"
 """The architecture that every other is held against; always fitted."""
@@ -24,6 +25,7 @@ class TrainingParameters(BaseModel):
     baseline: Baseline
     har: Har
     lstm: Lstm
+    patch_transformer: PatchTransformer
     lstm_levels: LstmLevels
 
     def architecture(self, name: str) -> Architecture:
