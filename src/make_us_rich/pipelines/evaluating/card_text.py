@@ -121,8 +121,8 @@ def _points(horizons: Sequence[AtHorizon], quote: str) -> str:
     header = tuple(cell for title in titles for cell in (title, "persistence's"))
     return _section(
         "Point forecast",
-        "Errors of the median as a price, beside those of the last close; without an edge they are the same. MASE is the"
-        " MAE in mean hourly changes of the training candles.",
+        "Errors of the median as a price, beside those of the last close; without an edge they are the same. MASE is"
+        " the MAE in mean hourly changes of the training candles.",
         _table(("horizon", *header), rows),
     )
 
