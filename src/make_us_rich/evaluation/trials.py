@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 if TYPE_CHECKING:
-    from make_us_rich.evaluation.judgement import Judgement
+    from make_us_rich.domain.judgement import Judgement
 
 BASELINE = "baseline"
 

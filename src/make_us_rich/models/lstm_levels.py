@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class LstmLevels(Architecture):
-    """Kept as it was, so that it can be compared: see docs/concepts.md for how it fares.
+    """The original recipe of 2022, an LSTM on scaled price levels; kept as it was, so that it can be compared.
 
-    The network predicts the scaled close of the next hour. To keep the contract of all architectures, that price
+    docs/concepts.md tells how it fares. The network predicts the scaled close of the next hour. To keep the contract of all architectures, that price
     is carried forward to the other horizons, and the spread around it comes from the validation windows: the
     quantiles of the absolute errors by horizon, made symmetric, so that the median is the network's own price.
 
