@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class LstmLevels(Architecture):
     """The original recipe of 2022, an LSTM on scaled price levels; kept as it was, so that it can be compared.
 
-    docs/concepts.md tells how it fares. The network predicts the scaled close of the next hour. To keep the contract of all architectures, that price
-    is carried forward to the other horizons, and the spread around it comes from the validation windows: the
-    quantiles of the absolute errors by horizon, made symmetric, so that the median is the network's own price.
+    docs/concepts.md tells how it fares. The network predicts the scaled close of the next hour. To keep the
+    contract of all architectures, that price is carried forward to the other horizons, and the spread around it
+    comes from the validation windows: the quantiles of the absolute errors by horizon, made symmetric, so that the
+    median is the network's own price.
 
     Attributes:
         batch_size: Windows a training step.
