@@ -25,13 +25,13 @@ class StretchedQuantiles(nn.Module):
     Attributes:
         logs: What each correction adds to the log of each step, ``[correction, horizon x step]``.
         steps: Between the table's quantiles, from the median outwards, ``[horizon, side, step]``.
-        places: Puts the sums of the steps where their levels are, with their sign, and 0 at the median;
-            ``[side x step, level]``.
+        sums: Adds the steps up, from the median outwards, each sum with its sign where its level is, and 0 at the
+            median; ``[side x step, level]``.
     """
 
     logs: Tensor
     steps: Tensor
-    places: Tensor
+    sums: Tensor
 
     def __init__(self, table: NDArray[np.floating]) -> None:
         super().__init__()
@@ -40,22 +40,21 @@ class StretchedQuantiles(nn.Module):
         sides = np.stack([-table[:, :outwards][:, ::-1], table[:, outwards + 1 :]], axis=1)
         self.register_buffer("logs", tensor(log_stretches(horizon, outwards)))
         self.register_buffer("steps", tensor(np.diff(sides, axis=2, prepend=0.0)))
-        self.register_buffer("places", tensor(_places(outwards)))
+        self.register_buffer("sums", tensor(signed_sums(outwards)))
 
     def forward(self, corrections: Tensor) -> Tensor:
         """``[batch, correction]`` to ``[batch, horizon, level]``."""
         stretch = torch.exp(corrections @ self.logs).reshape(-1, len(self.steps), 1, self.steps.shape[2])
-        sums = torch.cumsum(self.steps * stretch, dim=3)
-        return sums.flatten(2) @ self.places
+        return (self.steps * stretch).flatten(2) @ self.sums
 
     def write(self, graph: Graph, corrections: str) -> str:
         """The same in ONNX."""
         horizon, sides, outwards = self.steps.shape
         stretch = graph.add("Exp", graph.add("MatMul", corrections, array(self.logs)))
         stretch = graph.add("Reshape", stretch, np.array([-1, horizon, 1, outwards]))
-        sums = graph.add("CumSum", graph.add("Mul", stretch, array(self.steps)[None]), np.array(3))
-        flat = graph.add("Reshape", sums, np.array([-1, horizon, sides * outwards]))
-        return graph.add("MatMul", flat, array(self.places))
+        steps = graph.add("Mul", stretch, array(self.steps)[None])
+        flat = graph.add("Reshape", steps, np.array([-1, horizon, sides * outwards]))
+        return graph.add("MatMul", flat, array(self.sums))
 
 
 def log_stretches(horizon: int, outwards: int) -> NDArray[np.float64]:
@@ -72,7 +71,9 @@ def log_stretches(horizon: int, outwards: int) -> NDArray[np.float64]:
     return np.concatenate([volatility, widths]).reshape(BENDS + outwards, -1)
 
 
-def _places(outwards: int) -> NDArray[np.float64]:
-    lower = np.pad(-np.eye(outwards)[:, ::-1], ((0, 0), (0, outwards + 1)))
-    upper = np.pad(np.eye(outwards), ((0, 0), (outwards + 1, 0)))
+def signed_sums(outwards: int) -> NDArray[np.float64]:
+    """For two sides of so many steps each, ``[side x step, level]``; every sum has all terms of the one within it."""
+    up = np.triu(np.ones((outwards, outwards)))
+    lower = np.pad(-up[:, ::-1], ((0, 0), (0, outwards + 1)))
+    upper = np.pad(up, ((0, 0), (outwards + 1, 0)))
     return np.concatenate([lower, upper])
