@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from make_us_rich.domain.errors import DataError, ParameterError
+from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.folds import WalkForward
@@ -19,7 +19,7 @@ from make_us_rich.models.registry import BASELINE, TrainingParameters, requested
 from make_us_rich.models.walking import cut_windows
 from make_us_rich.pipelines.searching.folds import TrialFolds, plan_trials
 from make_us_rich.pipelines.searching.parameters import SearchingParameters
-from make_us_rich.pipelines.searching.spaces import Spaces, longest
+from make_us_rich.pipelines.searching.spaces import Spaces, find_spaces, longest
 from make_us_rich.pipelines.searching.trials import best_recipes, tabulate
 
 log = logging.getLogger(__name__)
@@ -51,19 +51,20 @@ def search_recipes(
         One row a trial, see ``DTYPES``.
 
     Raises:
-        ParameterError: An architecture has no space.
+        ParameterError: An architecture has no space, or none that holds its configured recipe.
         DataError: There are too few hours before those that the gate judges.
     """
     from make_us_rich.pipelines.searching.search import Search
 
-    spaces = {name: _space(name, searching) for name in requested(architectures)}
+    recipes = {name: training.architecture(name) for name in requested(architectures)}
+    spaces = {name: find_spaces(name, searching.spaces, recipe) for name, recipe in recipes.items()}
     folds = _lay_out(cut_windows(_everyone(lineup, training, spaces), features, klines), judged, searching, training)
     baseline = tuple(folds.losses(BASELINE, training.architecture(BASELINE)))
     tables = []
     for name, space in spaces.items():
         search = Search(
             name=f"{run.pair}: {name}",
-            configured=training.architecture(name),
+            configured=recipes[name],
             known=lineup["challengers"].get(name, {}),
             spaces=space,
             losses=partial(folds.losses, name),
@@ -73,15 +74,6 @@ def search_recipes(
         )
         tables.append(tabulate(name, run.version, list(search.trials())))
     return pd.concat(tables, ignore_index=True)
-
-
-def _space(name: str, searching: SearchingParameters) -> Spaces:
-    if not searching.spaces.get(name):
-        raise ParameterError(
-            f"architecture {name} has no space to be searched in; give it one in searching.spaces.{name},"
-            f" or choose others with --params=architectures={'+'.join(searching.spaces)}"
-        )
-    return searching.spaces[name]
 
 
 def _everyone(

@@ -26,8 +26,8 @@ def check_spaces(spaces: Mapping[str, Spaces], training: TrainingParameters) -> 
     """Hold the spaces against the architectures that they are for.
 
     Raises:
-        ParameterError: An architecture or a hyperparameter is unknown, an end of a space is no value for it, or the
-            configured value, with which every search begins, lies outside; named by its full path.
+        ParameterError: An architecture or a hyperparameter is unknown, or an end of a space is no value for it; named
+            by its full path.
     """
     for name, fields in spaces.items():
         if name not in training.names():
@@ -43,9 +43,6 @@ def _problems(field: str, space: Space, configured: Architecture) -> Iterator[st
         return
     for end in space.ends:
         yield from (f"{end}: {problem}" for problem in _refusals(field, end, configured))
-    value = getattr(configured, field)
-    if not space.holds(value):
-        yield f"the configured value, {value}, is not in it; a search begins there"
 
 
 def _refusals(field: str, value: object, configured: Architecture) -> list[str]:
@@ -55,6 +52,24 @@ def _refusals(field: str, value: object, configured: Architecture) -> list[str]:
     except ValidationError as exc:
         return [problem["msg"] for problem in exc.errors() if problem["loc"][:1] == (field,)]
     return []
+
+
+def find_spaces(name: str, spaces: Mapping[str, Spaces], configured: Architecture) -> Spaces:
+    """Where an architecture is searched.
+
+    Raises:
+        ParameterError: Nowhere, or not around the configured recipe, with which every search begins.
+    """
+    if not spaces.get(name):
+        raise ParameterError(
+            f"architecture {name} has no space to be searched in; give it one in searching.spaces.{name},"
+            f" or choose others with --params=architectures={'+'.join(spaces)}"
+        )
+    for field, space in spaces[name].items():
+        value = getattr(configured, field)
+        if not space.holds(value):
+            raise _wrong(f"{name}.{field}", f"the configured value, {value}, is not in it, and a search begins there")
+    return spaces[name]
 
 
 def _wrong(path: str, problem: str) -> ParameterError:
