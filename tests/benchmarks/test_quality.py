@@ -19,7 +19,7 @@ COLUMNS = (
     "pair,architecture,horizon,crps,skill_vs_baseline,dm_t,coverage_50,coverage_80,coverage_90,"
     "rmse_skill_vs_persistence,folds_won,folds,fit_seconds"
 )
-ROWS = 6200
+ROWS = 7700
 EXCHANGE = [
     "open_time",
     "open",
@@ -37,6 +37,7 @@ EXCHANGE = [
 
 
 def load() -> ModuleType:
+    sys.path.insert(0, str(BENCHMARK.parent))
     spec = importlib.util.spec_from_file_location("benchmarks_quality", BENCHMARK)
     assert spec is not None
     assert spec.loader is not None
@@ -151,14 +152,14 @@ def test_a_folder_without_kline_files_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("windows", "folds", "hours"),
     [
-        (5_000, 8, 336),  # Never less.
-        (8_700, 8, 540),  # Half a year to begin with.
+        (7_000, 8, 336),  # Never less.
+        (8_714, 8, 504),  # A year of candles: the folds of a run.
         (26_040, 8, 2_160),  # A quarter at most.
-        (43_320, 16, 2_160),  # More folds in more years.
+        (44_760, 16, 2_160),  # More folds in more years.
     ],
 )
 def test_the_folds_are_as_many_and_as_long_as_the_candles_give(windows: int, folds: int, hours: int) -> None:
-    plan = quality.plan_folds(windows)
+    plan = quality.plan(windows)
 
     assert (plan.folds, plan.hours) == (folds, hours)
 
@@ -167,7 +168,7 @@ def test_what_takes_minutes_is_left_out_unless_asked_for() -> None:
     assert set(quality.fast_names(slow=True)) - set(quality.fast_names(slow=False)) == {"lstm_levels"}
 
 
-def seven_months(symbol: str) -> pd.DataFrame:
+def ten_months(symbol: str) -> pd.DataFrame:
     """Candles of the simulated market, enough for the folds; nobody traded them."""
     series = SimulatedMarket(seed=42).series(symbol, 1_530_000_000_000)
     assert series is not None
@@ -177,9 +178,9 @@ def seven_months(symbol: str) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     folder = tmp_path_factory.mktemp("klines")
-    few = seven_months("BTCUSDT")[["timestamp", "open", "high", "low", "close", "volume"]]
+    few = ten_months("BTCUSDT")[["timestamp", "open", "high", "low", "close", "volume"]]
     few.to_csv(folder / "BTCUSDT-1h.csv.gz", index=False)
-    as_the_exchange_has_it(seven_months("ETHUSDT")).to_parquet(folder / "ETHUSDT-1h.parquet")
+    as_the_exchange_has_it(ten_months("ETHUSDT")).to_parquet(folder / "ETHUSDT-1h.parquet")
     simulated_klines(rows=900).to_csv(folder / "SHORTUSDT-1h.csv", index=False)
     out = folder.parent / f"{folder.name}.table"
     return quality.main([str(folder), str(out), "--architectures", "har"]), out

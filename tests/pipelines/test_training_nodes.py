@@ -162,7 +162,7 @@ def test_candles_that_do_not_do_for_the_folds_refuse_every_challenger_in_words()
     walk = walk_forward(made.features, made.klines, made.scalers, made.lineup, TRAINING, plan, RUN)
 
     assert len(walk) == 0
-    assert walk.refused["lstm_levels"].startswith("1 folds of 72 hours need more than 72 forecast origins")
+    assert walk.refused["lstm_levels"].startswith("99 folds of 72 hours need more than 7128 forecast origins")
 
 
 def test_a_challenger_without_a_scaler_is_refused_and_the_others_are_walked() -> None:

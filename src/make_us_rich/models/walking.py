@@ -50,7 +50,8 @@ def plan_folds(windows: Windows, plan: WalkForward) -> tuple[Origins, ...]:
         DataError: There are too few hours for them.
     """
     origins, timestamps = windows.origins, windows.timestamps
-    return lead_in(origins, timestamps, plan), *walk_forward(origins, timestamps, plan)
+    folds = walk_forward(origins, timestamps, plan)
+    return lead_in(origins, timestamps, plan), *folds
 
 
 def walk(
