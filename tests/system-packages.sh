@@ -4,6 +4,8 @@ set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+# Debian keeps the server's programs out of the PATH.
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
@@ -11,5 +13,5 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
-  echo "Missing: ${missing[*]}. The tests that look at pages are skipped; install with: sudo apt-get install ${missing[*]}"
+  echo "Missing: ${missing[*]}. The tests that need them are skipped; install with: sudo apt-get install ${missing[*]}"
 fi
