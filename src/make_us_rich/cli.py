@@ -78,11 +78,9 @@ def refuse_unknown_tags(names: list[str], tags: list[str]) -> None:
     Raises:
         ParameterError: No node has one of the tags.
     """
-    known = {
-        tag: None for name in names or ["__default__"] for node in pipelines[name].nodes for tag in sorted(node.tags)
-    }
-    for tag in set(tags) - set(known):
-        raise ParameterError(f"{tag}: no stage has this tag; choose from {', '.join(known)}")
+    known = {tag for name in names or ["__default__"] for node in pipelines[name].nodes for tag in node.tags}
+    for tag in set(tags) - known:
+        raise ParameterError(f"{tag}: no stage has this tag; choose from {', '.join(sorted(known))}")
 
 
 def refuse_empty_selection(error: ValueError, names: list[str]) -> None:

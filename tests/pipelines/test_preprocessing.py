@@ -232,6 +232,18 @@ def test_the_baseline_being_served_is_no_champion_to_beat_twice(training: Traini
     assert line_up("har", training, {}, Published(*published()))["champion"] == {}
 
 
+@pytest.mark.parametrize("recipe", [{"har": {"lookback": 1}}, {"transformer": {}}])
+def test_a_recipe_of_another_release_is_told_and_does_not_compete(
+    training: TrainingParameters, recipe: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest, graph = published()
+    served = Published(manifest.model_copy(update={"architecture": "har", "recipe": recipe}), graph)
+
+    assert line_up("har", training, {}, served)["champion"] == {}
+    assert f"btc_usdt {manifest.version}: recipe of {next(iter(recipe))}: " in caplog.text
+    assert "this run compares nothing with it" in caplog.text
+
+
 def test_gaps_that_leave_no_window_are_counted(training: TrainingParameters) -> None:
     with pytest.raises(DataError, match="there are 720 with 4 gaps"):
         scalers_of(random_walk(gaps=(150, 300, 450, 600)), training, "baseline")

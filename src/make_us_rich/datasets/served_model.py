@@ -1,7 +1,7 @@
 """The model that a pair's champion pointer names."""
 
+import logging
 import os
-from pathlib import PurePosixPath
 from typing import Any
 
 from kedro.io import Version
@@ -16,9 +16,11 @@ from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.published import Published
 from make_us_rich.storage import own_error
 
+log = logging.getLogger(__name__)
+
 
 class ServedModelDataset(AbstractDataset[None, Published | None]):
-    """The champion's manifest and graph, checked; None where no model is published. It cannot be saved.
+    """The champion's manifest and graph, checked; None where no model is published, or one that is damaged. Read only.
 
     Examples:
         ```yaml
@@ -55,16 +57,22 @@ class ServedModelDataset(AbstractDataset[None, Published | None]):
         self.metadata = metadata
 
     def load(self) -> Published | None:
-        """The model.
+        """The model. One that is damaged is told and taken for none: else no run could ever replace it.
 
         Raises:
-            ArtifactError: The pointer, the manifest or the graph is missing or damaged.
+            ArtifactError: The pointer is damaged.
             StorageError: The store failed.
         """
         pointer = ChampionPointerDataset(
             pair=self._pair, filepath=f"{self._folder}/champion.json", credentials=self._credentials
         ).load()
-        return self._version(pointer.version) if pointer.version else None
+        if pointer.version is None:
+            return None
+        try:
+            return self._version(pointer.version)
+        except ArtifactError as exc:
+            log.warning("%s; this run takes it for no champion", exc)
+            return None
 
     def _version(self, version: str) -> Published:
         where: dict[str, Any] = {"version": Version(version, None), "credentials": self._credentials}
@@ -73,13 +81,7 @@ class ServedModelDataset(AbstractDataset[None, Published | None]):
             record = JSONDataset(filepath=f"{self._folder}/manifest.json", **where).load()
             graph: bytes = OnnxDataset(filepath=f"{self._folder}/model.onnx", **where).load()
         except DatasetError as exc:
-            own = own_error(exc)
-            if own is not None:
-                raise type(own)(str(own)) from exc
-            raise ArtifactError(
-                f"{name}: it is served and its artifacts are not stored; roll back to another version:"
-                f" kedro rollback {self._pair} --to <version>"
-            ) from exc
+            raise _told(exc, name) from exc
         manifest = Manifest.read(record, name)
         verify(graph, manifest.checksums.get("onnx_model", ""), f"{name}: the ONNX model")
         return Published(manifest, graph)
@@ -96,4 +98,16 @@ class ServedModelDataset(AbstractDataset[None, Published | None]):
         return self.load() is not None
 
     def _describe(self) -> dict[str, Any]:
-        return {"pair": self._pair, "filepath": PurePosixPath(self._folder)}
+        return {"pair": self._pair, "filepath": self._folder}
+
+
+def _told(exc: DatasetError, name: str) -> Exception:
+    """Our own error within Kedro's, or that an artifact is missing."""
+    own = own_error(exc)
+    if own is not None:
+        return type(own)(str(own))
+    if isinstance(exc.__cause__, FileNotFoundError):
+        return ArtifactError(
+            f"{name}: it is served and its artifacts are not stored; train the pair again or roll back"
+        )
+    return exc

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from make_us_rich.domain.errors import DataError
+from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.published import Published
 from make_us_rich.domain.run import RunContext
@@ -18,6 +18,7 @@ from make_us_rich.features.windows import find_origins, input_rows
 from make_us_rich.models.interface import Architecture, Scaler
 from make_us_rich.models.lineup import Lineup
 from make_us_rich.models.parts import Features
+from make_us_rich.models.recipes import Recipe, restore
 from make_us_rich.models.registry import BASELINE, TrainingParameters, with_baseline
 from make_us_rich.models.scaling import fit_scaler
 from make_us_rich.models.tuning import tuned
@@ -39,9 +40,7 @@ def line_up(
     """
     chosen = tuned(training, stored_tuned)
     challengers = {name: chosen.architecture(name).model_dump(mode="json") for name in with_baseline(architectures)}
-    serving = served_model is not None and served_model.manifest.architecture != BASELINE
-    champion = served_model.manifest.recipe if served_model and serving else {}
-    return Lineup(challengers=challengers, champion=champion).model_dump(mode="json")
+    return Lineup(challengers=challengers, champion=_recipe_served(served_model)).model_dump(mode="json")
 
 
 def compute_features(klines: pd.DataFrame, history_days: int, lineup: dict[str, Any]) -> dict[str, pd.DataFrame]:
@@ -117,6 +116,19 @@ def fit_scalers(
             *(run.pair, name, len(origins.fit), len(origins.validation), len(origins.test)),
         )
     return scalers
+
+
+def _recipe_served(served_model: Published | None) -> Recipe:
+    """None of the baseline's, which always runs, nor one that this release cannot fit."""
+    if served_model is None or served_model.manifest.architecture == BASELINE:
+        return {}
+    manifest = served_model.manifest
+    try:
+        restore(manifest.recipe)
+    except ArtifactError as exc:
+        log.warning("%s %s: %s; this run compares nothing with it", manifest.pair, manifest.version, exc)
+        return {}
+    return manifest.recipe
 
 
 def _newest(klines: pd.DataFrame, history_days: int) -> pd.DataFrame:
