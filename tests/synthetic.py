@@ -195,7 +195,7 @@ def judgement(architecture: str = "baseline", *, publish: bool = True) -> dict[s
     verdict = Verdict(publish=publish, reason="mean CRPS 3 % below the baseline's" if publish else "refused: no luck")
     challenger = Judged(
         architecture=architecture,
-        recipe={architecture: {}},
+        recipe={name: TRAINING.architecture(name).model_dump(mode="json") for name in architecture.split("+")},
         verdict=verdict,
         edge=NO_EDGE,
         tried=1,
@@ -233,7 +233,7 @@ def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
         graph, parity, made.scalers, made.klines, made.split, metrics, found, chosen, windows, RUN
     )
     checksums = publish_artifacts(candidate, graph, made.scalers)[2]
-    record = write_manifest(candidate, found["verdict"], checksums, graph, RUN)
+    record = write_manifest(candidate, checksums, graph, RUN)
     return Manifest.read(record, "btc_usdt"), graph
 
 

@@ -151,7 +151,7 @@ def test_a_champion_without_scores_is_shown_all_the_same(project: Path) -> None:
         file = project / f"data/06_models/btc_usdt/manifest.json/{version}/manifest.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"metrics": {}}))
 
-    assert rows_of(tabulate())[2].split()[-4:-1] == ["-", "-", "-"]
+    assert rows_of(tabulate())[2].split()[-5:-1] == ["-"] * 4
 
 
 def test_the_verdicts_of_the_newest_run_are_told_in_words(judged: Path) -> None:

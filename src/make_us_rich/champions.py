@@ -19,9 +19,10 @@ COLUMNS = (
     "from",
     "to (UTC)",
     "architecture",
-    "RMSE 1 h",
-    "baseline's",
-    "CRPS skill",
+    "skill 1 h",
+    "24 h",
+    "mean",
+    "80 % holds",
     "published",
 )
 
@@ -63,7 +64,13 @@ def _champion_row(catalog: DataCatalog, name: str) -> tuple[str, ...]:
     )
 
 
-_SHOWN = {"rmse_1h": "{:.5g}", "baseline_rmse_1h": "{:.5g}", "crps_skill_mean": "{:+.1%}"}
+_SHOWN = {
+    "crps_skill_1h": "{:+.1%}",
+    "crps_skill_24h": "{:+.1%}",
+    "crps_skill_mean": "{:+.1%}",
+    "coverage_80_mean": "{:.1%}",
+}
+"""Scores on the folds: the share of the baseline's CRPS that is gone, and what the 80 % interval held."""
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -28,12 +28,12 @@ def test_test_parts_are_the_newest_origins_in_order_and_each_once() -> None:
     np.testing.assert_array_equal(np.concatenate([fold.test for fold in folds]), origins[-30:])
 
 
-def test_by_default_eight_folds_of_two_weeks_are_fitted_on_the_year_before_them() -> None:
-    origins = np.arange(12_000)
+def test_by_default_eight_folds_of_three_weeks_are_fitted_on_the_year_before_them() -> None:
+    origins = np.arange(14_000)
 
-    folds = walk_forward(origins, hours(12_024))
+    folds = walk_forward(origins, hours(14_024))
 
-    assert [len(fold.test) for fold in folds] == [336] * 8
+    assert [len(fold.test) for fold in folds] == [504] * 8
     for fold in folds:
         assert fold.fit[0] == fold.test[0] - 8_760
         assert fold.validation[-1] == fold.test[0] - 24

@@ -273,7 +273,8 @@ def test_the_candidate_knows_its_recipe_and_what_its_fit_has_seen(graph: bytes, 
 def test_the_edge_is_the_one_that_the_gate_found(graph: bytes, windows: Windows) -> None:
     found = judgement("lstm_levels")
     edge = {"publish": True, "reason": "edge: mean absolute error 1 % below persistence's"}
-    found["challengers"][0] |= {"architecture": "baseline", "edge": edge}
+    recipe = {"baseline": TRAINING.baseline.model_dump(mode="json")}
+    found["challengers"][0] |= {"architecture": "baseline", "edge": edge, "recipe": recipe}
     found["choice"] = "baseline"
     made = prepared()
 
@@ -291,3 +292,17 @@ def test_one_architecture_is_picked_as_it_is_and_several_are_combined() -> None:
     together = pick_challenger(challengers, {"architecture": "baseline+other"})
     assert isinstance(together.architecture, Combination)
     assert list(together.architecture.members) == ["baseline", "other"]
+
+
+def test_a_model_that_was_judged_with_other_hyperparameters_is_refused(graph: bytes, windows: Windows) -> None:
+    found = judgement("lstm_levels")
+    found["challengers"][0] |= {"architecture": "baseline", "recipe": {"baseline": {"lookback": 7}}}
+    found["choice"] = "baseline"
+    made = prepared()
+
+    with pytest.raises(ArtifactError, match=r"btc_usdt: baseline was judged with other hyperparameters .* run the"):
+        describe_candidate(graph, PARITY, made.scalers, made.klines, made.split, METRICS, found, chosen(), windows, RUN)
+
+
+def test_the_candidate_carries_the_verdict(graph: bytes, windows: Windows) -> None:
+    assert describe(graph, windows).verdict.publish

@@ -76,7 +76,7 @@ def manifest(candidate: dict[str, Any], graph: bytes) -> dict[str, Any]:
 
 def make_manifest(candidate: dict[str, Any], graph: bytes, verdict: dict[str, Any] = PASSED) -> dict[str, Any]:
     checksums = publish_artifacts(candidate, graph, prepared().scalers)[2]
-    return write_manifest(candidate, verdict, checksums, graph, RUN)
+    return write_manifest(candidate | {"verdict": verdict}, checksums, graph, RUN)
 
 
 def run_exporting(
@@ -99,10 +99,9 @@ def run_exporting(
         }
     )
     inputs = {
-        "candidate": candidate,
+        "candidate": candidate | {"verdict": verdict},
         "candidate_onnx": graph,
         "scalers": prepared().scalers,
-        "verdict": verdict,
         "klines": prepared().klines,
         "params:calibration": Calibration(least_windows=40),
         "run": replace(RUN, version=stamp),
@@ -207,7 +206,7 @@ def test_no_manifest_is_written_when_the_store_gives_back_another_graph(
     checksums = publish_artifacts(candidate, graph, scalers)[2]
 
     with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: its checksum is not the one"):
-        write_manifest(candidate, PASSED, checksums, graph[:-1], RUN)
+        write_manifest(candidate, checksums, graph[:-1], RUN)
 
 
 def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ class DataRange(BaseModel):
 
 
 class Candidate(BaseModel):
-    """A converted model that has not been published yet.
+    """A converted model that has been judged and not been published yet.
 
     Attributes:
         pair: Name such as ``btc_usdt``.
@@ -51,6 +51,7 @@ class Candidate(BaseModel):
             ``output`` in log return.
         scaler: Fingerprint of the scaler that the graph holds, see ``scaler_fingerprint``.
         checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, and ``scaler`` once it is published.
+        verdict: Whether it may be served.
         recipe: Hyperparameters by architecture, one for each member of a combination; empty before release 0.2.
         trained_until: Open time of the last candle that the fit has seen, UTC; forecasts of later ones calibrate it.
         edge: Whether the median may be shown instead of the last close.
@@ -70,6 +71,7 @@ class Candidate(BaseModel):
     parity: dict[str, float]
     scaler: str
     checksums: dict[str, str]
+    verdict: Verdict
     recipe: dict[str, dict[str, Any]] = {}
     trained_until: datetime | None = None
     edge: Verdict = NO_EDGE
@@ -81,14 +83,12 @@ class Manifest(Candidate):
     Attributes:
         contract: Version of the ONNX contract.
         version: Shared by scaler, ONNX and manifest of one run.
-        verdict: Whether it may be served.
         packages: Versions of the packages that made it.
         git_revision: Commit of the code, or ``unknown``.
     """
 
     contract: int = CONTRACT
     version: str
-    verdict: Verdict
     packages: dict[str, str]
     git_revision: str
 

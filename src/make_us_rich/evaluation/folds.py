@@ -34,11 +34,11 @@ class WalkForward(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folds: int = Field(default=8, ge=1)
-    hours: int = Field(default=336, ge=1)
-    lead_in_hours: int = Field(default=2_160, ge=1)
+    hours: int = Field(default=504, ge=1)
+    lead_in_hours: int = Field(default=1_440, ge=1)
     horizon: int = Field(default=HORIZON, ge=1)
     train_hours: int | None = Field(default=8_760, ge=1)
-    least_windows: int = Field(default=2_160, ge=1)
+    least_windows: int = Field(default=1_800, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
 
 
@@ -55,7 +55,7 @@ def walk_forward(
     Args:
         origins: Rows, ascending, ``[window]``; to compare models, those that all of them can forecast.
         timestamps: Open times, UTC, ``datetime64[ms]`` without a zone, ascending, ``[row]``.
-        plan: Number and size of the folds; None: 8 of 336 hours, each fitted on the year before it.
+        plan: Number and size of the folds; None: 8 of 504 hours, each fitted on the year before it.
 
     Raises:
         DataError: There are too few hours for the folds and for a fit before each of them.

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from make_us_rich.domain.checksums import sha256
+from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.judgement import Judgement
 from make_us_rich.domain.klines import HOUR
-from make_us_rich.domain.manifest import CONTRACT, NO_EDGE, Candidate, DataRange
+from make_us_rich.domain.manifest import CONTRACT, NO_EDGE, Candidate, DataRange, Verdict
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.split import Split
 from make_us_rich.features.windows import Windows
@@ -93,10 +94,13 @@ def describe_candidate(
     windows: Windows,
     run: RunContext,
 ) -> dict[str, Any]:
-    """What the converted model is, for exporting to publish."""
+    """What the converted model is and whether it may be served, for exporting to publish.
+
+    Raises:
+        ArtifactError: The judgement is on another recipe, as after a stage that was run alone.
+    """
     made, cut = Judgement.model_validate(judgement), Split.model_validate(split)
     used = klines["timestamp"].iloc[-cut.rows :]
-    edges = {judged.architecture: judged.edge for judged in made.challengers}
     recipe = recipe_of(made.choice, chosen)
     candidate = Candidate(
         pair=run.pair.name,
@@ -111,11 +115,24 @@ def describe_candidate(
         parity=parity,
         scaler=scaler_fingerprint(scalers[_widest(recipe, chosen)]),
         checksums={"onnx_model": sha256(onnx_model)},
+        verdict=made.verdict,
         recipe=recipe,
         trained_until=cut.test_start - HOUR,
-        edge=edges.get(made.choice, NO_EDGE),
+        edge=_edge_of(made, recipe),
     )
     return candidate.model_dump(mode="json")
+
+
+def _edge_of(made: Judgement, recipe: Recipe) -> Verdict:
+    judged = {each.architecture: each for each in made.challengers}.get(made.choice)
+    if judged is None:
+        return NO_EDGE
+    if judged.recipe != recipe:
+        raise ArtifactError(
+            f"{made.pair}: {made.choice} was judged with other hyperparameters than it was fitted with;"
+            " run the whole pipeline again"
+        )
+    return judged.edge
 
 
 def _widest(recipe: Recipe, chosen: Challenger) -> str:

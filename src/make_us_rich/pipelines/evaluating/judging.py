@@ -100,10 +100,10 @@ def judge_challengers(
     return judgement.model_dump(mode="json"), _as_served(walk, served)
 
 
-def choose(judgement: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
-    """The architecture to convert, a combination's members joined by a plus, and whether it may be served."""
+def choose(judgement: dict[str, Any]) -> dict[str, str]:
+    """The architecture to convert, a combination's members joined by a plus."""
     made = Judgement.model_validate(judgement)
-    return {"architecture": made.choice, "reason": made.verdict.reason}, made.verdict.model_dump()
+    return {"architecture": made.choice, "reason": made.verdict.reason}
 
 
 def keep_verdicts(stored_verdicts: pd.DataFrame, judgement: dict[str, Any]) -> pd.DataFrame:

@@ -28,7 +28,7 @@ def create_pipeline() -> Pipeline:
                 ["judgement", "served_walk"],
                 name="judge_challengers",
             ),
-            Node(choose, "judgement", ["choice", "verdict"], name="choose"),
+            Node(choose, "judgement", "choice", name="choose"),
             Node(keep_verdicts, ["stored_verdicts", "judgement"], "verdicts", name="keep_verdicts"),
             Node(score_walk, "served_walk", "scores", name="score_walk"),
             Node(tell_metrics, ["scores", "choice"], "metrics", name="tell_metrics"),

@@ -11,7 +11,7 @@ import pandas as pd
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.checksums import sha256, verify
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.manifest import Candidate, Manifest, Verdict
+from make_us_rich.domain.manifest import Candidate, Manifest
 from make_us_rich.domain.published import Published
 from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.calibration import Calibration
@@ -43,7 +43,6 @@ def publish_artifacts(
 
 def write_manifest(
     candidate: dict[str, Any],
-    verdict: dict[str, Any],
     checksums: dict[str, str],
     onnx_model: bytes,
     run: RunContext,
@@ -51,8 +50,7 @@ def write_manifest(
     """The manifest, written only after the artifacts and only when what the store holds is what was sent.
 
     Args:
-        candidate: What the model is.
-        verdict: Whether it may be served.
+        candidate: What the model is, and whether it may be served.
         checksums: Of what was sent to the store.
         onnx_model: The graph, read back from the store.
         run: Version and revision.
@@ -65,7 +63,6 @@ def write_manifest(
     manifest = Manifest(
         **card,
         version=run.version,
-        verdict=Verdict.model_validate(verdict),
         packages=installed_versions(),
         git_revision=run.git_revision,
     )
@@ -87,7 +84,8 @@ def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: Run
     """The pointer to the new version, or the old pointer untouched when the verdict says no."""
     made = Manifest.read(manifest, f"{run.pair} {run.version}")
     if not made.verdict.publish:
-        log.warning("%s: not published, %s; still serving %s", run.pair, made.verdict.reason, stored_champion.version)
+        serving = f"still serving {stored_champion.version}" if stored_champion.version else "nothing is served yet"
+        log.warning("%s: not published, %s; %s", run.pair, made.verdict.reason, serving)
         return stored_champion
     log.info("%s: published version %s (%s)", run.pair, made.version, made.architecture)
     return stored_champion.promote(made.version, run.clock(), made.verdict.reason)

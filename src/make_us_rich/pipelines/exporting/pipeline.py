@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 write_manifest,
-                ["candidate", "verdict", "checksums", "onnx_model", "run"],
+                ["candidate", "checksums", "onnx_model", "run"],
                 "manifest",
                 name="write_manifest",
             ),
