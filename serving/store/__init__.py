@@ -1,0 +1,1 @@
+"""What is answered from memory: champions, candles, and the forecasts made of them."""
