@@ -1,14 +1,17 @@
 """A project with a published model, and the store that serves it."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from serving.store.store import ModelsStore
 
 from make_us_rich.catalog import open_catalog
-from serving.store.store import ModelsStore
+from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from synthetic import STARTED, VERSION, lay_out, store
+
+NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -26,3 +29,16 @@ def models_of() -> Callable[..., ModelsStore]:
         return ModelsStore(open_catalog("base", project), pairs or ("btc_usdt",), clock=lambda: now)
 
     return open_models
+
+
+@pytest.fixture(scope="session")
+def market() -> SimulatedMarket:
+    """One simulated market for all."""
+    return SimulatedMarket(seed=42)
+
+
+@pytest.fixture
+def exchange(market: SimulatedMarket) -> Iterator[ReplayServer]:
+    """An exchange whose clock stands at half past ten."""
+    with ReplayServer(market, clock=Clock(NOW, speed=0)) as server:
+        yield server
