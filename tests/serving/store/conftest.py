@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from serving.store.store import ModelsStore
+from serving.store.stores import Stores
 
 from make_us_rich.catalog import open_catalog
+from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from synthetic import STARTED, VERSION, lay_out, store
 
@@ -42,3 +44,14 @@ def exchange(market: SimulatedMarket) -> Iterator[ReplayServer]:
     """An exchange whose clock stands at half past ten."""
     with ReplayServer(market, clock=Clock(NOW, speed=0)) as server:
         yield server
+
+
+@pytest.fixture
+def stores_of(project: Path, exchange: ReplayServer) -> Callable[..., Stores]:
+    """Models, candles and forecasts of the project and the exchange."""
+
+    def open_stores(*pairs: str) -> Stores:
+        client = BinanceClient(exchange.url, timeout=1, retries=Retries(tries=1))
+        return Stores.of(open_catalog("base", project), client, pairs or ("btc_usdt",))
+
+    return open_stores
