@@ -25,7 +25,14 @@ from make_us_rich.replay import Clock, Faults, ReplayServer, SimulatedMarket
 
 REPO = Path(__file__).resolve().parents[2]
 NOW = datetime(2025, 3, 1, 12, 34, 56, tzinfo=UTC)
-HISTORY_DAYS = 90
+SHORT = {
+    "history_days": 90,
+    "walk_forward__folds": 2,
+    "walk_forward__hours": 72,
+    "walk_forward__lead_in_hours": 72,
+    "walk_forward__least_windows": 200,
+}
+"""Few candles, and folds that they do for. The gate asks for more, so that every challenger is refused."""
 PAIR = "btc_usdt"
 
 
@@ -173,6 +180,7 @@ class Project:
     exchange: str
     env: dict[str, str] = field(default_factory=dict)
     root: str = "data"
+    parameters: dict[str, Any] = field(default_factory=SHORT.copy)
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None, **limits: int) -> Command:
         """Start a Kedro command."""
@@ -184,8 +192,8 @@ class Project:
 
     def run_arguments(self, *arguments: str, pipeline: str | None = PAIR, **parameters: Any) -> tuple[str, ...]:
         """The arguments of such a command."""
-        given = {"exchange_url": self.exchange, "history_days": HISTORY_DAYS, **parameters}
-        joined = ",".join(f"{name.replace('__', '.')}={value}" for name, value in given.items() if value is not None)
+        given = {"exchange_url": self.exchange, **self.parameters, **parameters}
+        joined = ",".join(f"{name.replace('__', '.')}={value}" for name, value in given.items())
         chosen = [f"--pipeline={pipeline}"] if pipeline else []
         return ("run", *chosen, f"--params={joined}", *arguments)
 
@@ -226,7 +234,7 @@ class Project:
     def copy(self, folder: Path) -> "Project":
         """The same project in another folder."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Project(folder, self.warm, self.exchange, dict(self.env), self.root)
+        return Project(folder, self.warm, self.exchange, dict(self.env), self.root, dict(self.parameters))
 
 
 @pytest.fixture(scope="session", name="make_project")

@@ -69,7 +69,7 @@ def test_a_pair_that_was_listed_yesterday_says_how_many_candles_are_needed(
 
 def test_candles_that_are_not_whole_publish_nothing_and_say_why(project: Any, served: Any) -> None:
     done = project.run(fetching__enough_candles=9000).ok()
-    assert "not published, data not whole: BTC_USDT: 2,160 usable candles, 9,000 are needed" in done.errors
+    assert "not published, refused: BTC_USDT: 2,160 usable candles, 9,000 are needed" in done.errors
     served.check()
     kept = project.versions()
     assert len(kept) == 2, "what was not published is kept to be looked at"

@@ -11,6 +11,8 @@ REFUSED = [
     ({"history_days": "many"}, ["parameter history_days", "integer"]),
     ({"training.baseline.lookback": "long"}, ["parameter training.baseline.lookback", "integer"]),
     ({"preprocessing.test_fraction": 0.9}, ["parameter preprocessing.test_fraction", "0.5"]),
+    ({"gate.p_value": 1.5}, ["parameter gate.p_value", "less than 1"]),
+    ({"walk_forward.folds": 0}, ["parameter walk_forward.folds"]),
     ({"exporting.keep_versions": -1}, ["parameter exporting.keep_versions"]),
     ({"exchange_url": "binance"}, ["parameter exchange_url", "https?://"]),
     ({"architectures": "transformer"}, ["parameter architectures", "'transformer'", "choose from baseline, "]),
@@ -65,5 +67,5 @@ def test_an_unknown_environment_is_told_with_the_ones_there_are(project: Any, se
 def test_an_unknown_tag_is_told(project: Any, served: Any) -> None:
     line = project.run("--tags=fetchin").error()
     assert "fetchin: no stage has this tag" in line
-    assert "choose from fetching, preprocessing, training, evaluating, converting, exporting" in line
+    assert "choose from converting, evaluating, exporting, fetching, preprocessing, training" in line
     served.check()

@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_and_the_next_run_succeeds_once_there_is_room(
     (small_disk / "filler").unlink()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     project.run().ok()
-    assert project.champion().manifest.version > served.version
+    assert project.versions()[-1] > served.version
 
 
 DAMAGED = [
@@ -102,10 +102,15 @@ DAMAGED = [
     ("04_feature/btc_usdt/returns.parquet", b"\0" * 99, ["--tags=training"], ["returns.parquet", "damaged"]),
     ("05_model_input/btc_usdt/split.json", b'{"rows":', ["--tags=training"], ["split.json", "damaged"]),
     ("05_model_input/btc_usdt/scalers.pkl", b"\x80\x05", ["--tags=training"], ["scalers.pkl", "damaged"]),
-    ("06_models/btc_usdt/challengers.pkl", b"junk", ["--tags=evaluating"], ["challengers.pkl", "damaged"]),
+    ("06_models/btc_usdt/challengers.pkl", b"junk", ["--tags=converting"], ["challengers.pkl", "damaged"]),
     ("06_models/btc_usdt/candidate.onnx", b"junk", ["--tags=exporting"], ["candidate", "checksum"]),
     ("06_models/btc_usdt/candidate.json", b"{}", ["--tags=exporting"], ["Candidate", "run the pair again"]),
-    ("08_reporting/btc_usdt/data_report.json", b"[]", ["--tags=exporting"], ["DataReport", "run the pair again"]),
+    ("05_model_input/btc_usdt/lineup.json", b"{}", ["--tags=training"], ["Lineup", "run the pair again"]),
+    ("06_models/btc_usdt/tuned.json", b"{", [], ["tuned.json", "damaged", "delete it"]),
+    ("07_model_output/btc_usdt/walk.pkl", b"", ["--tags=evaluating"], ["walk.pkl", "damaged", "delete it"]),
+    ("08_reporting/btc_usdt/data_report.json", b"[]", ["--tags=evaluating"], ["DataReport", "run the pair again"]),
+    ("08_reporting/btc_usdt/judgement.json", b"{}", ["--tags=converting"], ["Judgement", "run the pair again"]),
+    ("08_reporting/btc_usdt/verdicts.parquet", b"PAR1", [], ["verdicts.parquet", "damaged", "delete it"]),
 ]
 
 
@@ -121,7 +126,7 @@ def test_a_damaged_file_is_told_by_its_path_with_a_remedy(
 
 def test_a_deleted_intermediate_is_told_with_a_remedy(project: Any, served: Any) -> None:
     project.path("06_models/btc_usdt/challengers.pkl").unlink()
-    line = project.run("--tags=evaluating").error()
+    line = project.run("--tags=converting").error()
     assert "challengers.pkl" in line
     assert "run the pair again" in line
     served.check()
@@ -129,9 +134,7 @@ def test_a_deleted_intermediate_is_told_with_a_remedy(project: Any, served: Any)
 
 @pytest.mark.parametrize("artifact", ["model.onnx", "manifest.json"])
 @pytest.mark.parametrize("content", [b"", b"junk", b"{}", None])
-def test_a_damaged_champion_is_refused_and_a_new_run_replaces_it(
-    project: Any, artifact: str, content: bytes | None
-) -> None:
+def test_a_damaged_champion_is_refused_with_a_remedy(project: Any, artifact: str, content: bytes | None) -> None:
     version = project.champion().manifest.version
     path = project.path("06_models", "btc_usdt", artifact, version, artifact)
     if content is None:
@@ -142,6 +145,15 @@ def test_a_damaged_champion_is_refused_and_a_new_run_replaces_it(
     assert line.startswith("btc_usdt") or str(path) in line
     assert version in line
     assert "run the pair again" in line or "train the pair again" in line or "delete it" in line, line
+
+
+@pytest.mark.parametrize("artifact", ["model.onnx", "manifest.json"])
+def test_a_run_replaces_a_damaged_champion_and_says_so(project: Any, served: Any, artifact: str) -> None:
+    project.path("06_models", "btc_usdt", artifact, served.version, artifact).write_bytes(b"junk")
+    done = project.run().ok()
+    assert f"{served.version}" in done.errors
+    assert "this run takes it for no champion" in done.errors
+    assert project.champion().manifest.version > served.version
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"pair": "eth_usdt", "promotions": []}'])

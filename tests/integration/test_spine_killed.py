@@ -3,16 +3,23 @@
 import os
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+
+from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 
 STAGES = ("fetching", "preprocessing", "training", "evaluating", "converting", "exporting")
 MOMENTS = int(os.environ.get("MAKE_US_RICH_KILLS", "20"))
 """How many runs are killed; one at the first node of each stage, the others at seeded random times."""
 LANES = 2
+NOW = datetime(2025, 3, 1, 12, 34, 56, tzinfo=UTC)
 
 
 def kill_after(command: Any, seconds: float) -> None:
@@ -30,6 +37,11 @@ def kill_in(command: Any, stage: str) -> None:
     command.kill()
 
 
+def verdicts_of(project: Any) -> pd.DataFrame:
+    """The verdict log."""
+    return pd.read_parquet(project.path("08_reporting", "btc_usdt", "verdicts.parquet"))
+
+
 def check_whole(project: Any, published: set[str]) -> None:
     """What is served is a whole version, and it was published: named by the pointer that replaced the one before."""
     manifest = project.champion().manifest
@@ -37,32 +49,56 @@ def check_whole(project: Any, published: set[str]) -> None:
     assert manifest.version == promotions[-1]["version"]
     assert published <= {promotion["version"] for promotion in promotions}
     assert project.champion().forecast(project.klines()).version == manifest.version
+    assert manifest.version in project.versions("card.json")
+    # Each promotion has its verdict in the log, and no verdict is there twice.
+    verdicts = verdicts_of(project)
+    assert {promotion["version"] for promotion in promotions} <= set(verdicts["version"])
+    assert not verdicts.duplicated(["version", "architecture"]).any()
 
 
-def hold_out(project: Any, kills: list[Any]) -> None:
+def run_later(project: Any, exchange: ReplayServer) -> Any:
+    """A run that has something new to publish: an hour has passed, and as many would do."""
+    exchange.clock.advance(timedelta(hours=1))
+    return project.run(gate__refresh_hours=1)
+
+
+def hold_out(project: Any, exchange: ReplayServer, kills: list[Any]) -> None:
     """Kill a run at each moment; look at what is served, then run to the end."""
     for kill in kills:
         before = project.champion().manifest.version
-        kill(project.run())
+        kill(run_later(project, exchange))
         check_whole(project, {before})
-        project.run().ok()
-        after = project.champion().manifest.version
-        assert after > before
-        assert after in project.versions()
+        run_later(project, exchange).ok()
+        after = project.champion()
+        assert after.manifest.version > before
+        assert after.manifest.version in project.versions()
+        assert after.widths.version == after.manifest.version
 
 
-def duration_of(project: Any) -> float:
+def duration_of(project: Any, exchange: ReplayServer) -> float:
     """Seconds that a whole run takes here and now."""
     begun = time.monotonic()
-    project.run().ok()
+    run_later(project, exchange).ok()
     return time.monotonic() - begun
+
+
+@pytest.fixture
+def lanes(trained: Any, market: SimulatedMarket, tmp_path: Path) -> Iterator[list[tuple[Any, ReplayServer]]]:
+    """Projects with a champion, and for each an exchange whose time is its own."""
+    with ExitStack() as servers:
+        made = []
+        for number in range(LANES):
+            project = trained.copy(tmp_path / f"lane_{number}" / "project")
+            exchange = servers.enter_context(ReplayServer(market, Clock(NOW, speed=0)))
+            project.exchange = exchange.url
+            made.append((project, exchange))
+        yield made
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_kill_9_at_any_moment_leaves_a_whole_champion_and_no_lock(trained: Any, tmp_path: Path) -> None:
-    lanes = [trained.copy(tmp_path / f"lane_{number}" / "project") for number in range(LANES)]
-    usual = duration_of(lanes[0])
+def test_kill_9_at_any_moment_leaves_a_whole_champion_and_no_lock(lanes: list[tuple[Any, ReplayServer]]) -> None:
+    usual = duration_of(*lanes[0])
     draw = random.Random(20250301)
     moments = [draw.uniform(0, usual) for _ in range(max(0, MOMENTS - len(STAGES)))]
     kills = [
@@ -70,7 +106,7 @@ def test_kill_9_at_any_moment_leaves_a_whole_champion_and_no_lock(trained: Any, 
         *(lambda command, moment=moment: kill_after(command, moment) for moment in moments),
     ][:MOMENTS]
     with ThreadPoolExecutor(LANES) as pool:
-        for done in [pool.submit(hold_out, lane, kills[number::LANES]) for number, lane in enumerate(lanes)]:
+        for done in [pool.submit(hold_out, *lane, kills[number::LANES]) for number, lane in enumerate(lanes)]:
             done.result()
 
 
@@ -79,3 +115,15 @@ def test_a_first_run_that_is_killed_leaves_nothing_published_and_the_next_one_pu
     assert "nothing yet" in new_project.start("champions").ok().output
     new_project.run().ok()
     assert new_project.champion().manifest.version == new_project.versions()[-1]
+
+
+def test_a_run_that_is_killed_between_its_verdict_and_its_promotion_is_no_second_look(new_project: Any) -> None:
+    kill_in(new_project.run(), "converting")
+    killed = verdicts_of(new_project)
+    new_project.run().ok()
+    verdicts = verdicts_of(new_project)
+    pd.testing.assert_frame_equal(verdicts.head(len(killed)), killed)
+    har = verdicts[verdicts["architecture"] == "har"]
+    assert har["version"].nunique() == len(har) == 2
+    # One recipe, judged twice on a day, was tried once.
+    assert har["tried"].tolist() == [1, har["at"].dt.date.nunique()]

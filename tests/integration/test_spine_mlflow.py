@@ -31,11 +31,14 @@ def test_every_hyperparameter_is_recorded_under_its_full_path(trained: Any) -> N
     assert recorded["preprocessing.validation_fraction"] == "0.2"
     assert recorded["exporting.keep_versions"] == "24"
     assert recorded["history_days"] == "90"
-    assert recorded["architectures"] == "baseline"
+    assert recorded["architectures"] == "har"
+    assert recorded["gate.p_value"] == "0.05"
+    assert recorded["walk_forward.folds"] == "2"
 
 
 def test_the_losses_of_every_step_are_recorded(trained: Any) -> None:
     history = pd.read_parquet(trained.path("08_reporting", "btc_usdt", "training_history.parquet"))
+    history = history[history["architecture"] == "baseline"]
     recorded = ask(
         trained,
         "select step, value from metrics where run_uuid = :newest"

@@ -19,9 +19,10 @@ def klines_asked(exchange: ReplayServer) -> list[dict[str, str]]:
     return [query for path, query in exchange.requests if path.endswith("/klines")]
 
 
-def test_a_run_publishes_scaler_onnx_and_manifest_under_one_version(trained: Any) -> None:
+def test_a_run_publishes_scaler_onnx_card_and_manifest_under_one_version(trained: Any) -> None:
     (version,) = trained.versions("manifest.json")
-    assert trained.versions("model.onnx") == trained.versions("scaler.pkl") == [version]
+    for artifact in ("model.onnx", "scaler.pkl", "card.json", "card.md"):
+        assert trained.versions(artifact) == [version]
     assert trained.read_json("06_models", "btc_usdt", "champion.json")["promotions"][-1]["version"] == version
 
 
@@ -109,11 +110,13 @@ def test_a_second_run_asks_for_no_candle_again(project: Any, exchange: ReplaySer
     assert klines_asked(exchange) == []
 
 
-def test_a_run_three_hours_later_asks_once_and_publishes_a_new_version(project: Any, exchange: ReplayServer) -> None:
+def test_a_run_three_hours_later_asks_once_and_publishes_a_version_that_knows_them(
+    project: Any, exchange: ReplayServer
+) -> None:
     project.exchange = exchange.url
     before = project.champion().manifest
     exchange.clock.advance(timedelta(hours=3))
-    project.run().ok()
+    project.run(gate__refresh_hours=3).ok()
     after = project.champion().manifest
     (asked,) = klines_asked(exchange)
     # The last stored candle once more, to see that it is the same market, and the three new ones.
@@ -123,16 +126,15 @@ def test_a_run_three_hours_later_asks_once_and_publishes_a_new_version(project: 
     assert len(project.klines()) == 90 * 24 + 3
 
 
-def test_retention_keeps_the_newest_versions_and_the_champion(project: Any) -> None:
-    keep = {"exporting__keep_versions": 2, "exporting__keep_champions_days": 0}
-    first = project.versions()
+def test_retention_keeps_the_newest_version_and_the_champion_whole(project: Any) -> None:
+    (first,) = project.versions()
     for _ in range(2):
-        project.run("--tags=exporting", **keep).ok()
+        project.run(exporting__keep_versions=1, exporting__keep_champions_days=0).ok()
     kept = project.versions()
     assert len(kept) == 2
-    assert not set(first) & set(kept)
-    assert project.versions("model.onnx") == project.versions("scaler.pkl") == kept
-    assert project.champion().manifest.version == kept[-1]
+    assert kept[0] == first == project.champion().manifest.version
+    for artifact in ("model.onnx", "scaler.pkl", "card.json", "card.md"):
+        assert project.versions(artifact) == kept
 
 
 def test_past_champions_are_kept_beyond_the_newest_versions(project: Any) -> None:
@@ -144,7 +146,7 @@ def test_past_champions_are_kept_beyond_the_newest_versions(project: Any) -> Non
 
 def test_champions_shows_what_is_published_and_where_to_look_next(trained: Any) -> None:
     lines = trained.start("champions").ok().output.splitlines()
-    (row,) = [line.split() for line in lines if line.startswith("btc_usdt")]
+    row = next(line for line in lines if line.startswith("btc_usdt")).split()
     assert row[1:5] == ["2,160", "2024-12-01", "2025-03-01", "11:00"]
     assert row[-1] == trained.versions()[0]
     assert any(line.startswith("eth_usdt") and line.endswith("nothing yet") for line in lines)

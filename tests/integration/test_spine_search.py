@@ -10,9 +10,6 @@ import pytest
 
 SHORT = {
     "architectures": "har",
-    "walk_forward__folds": 2,
-    "walk_forward__hours": 72,
-    "walk_forward__least_windows": 200,
     "searching__trials": 3,
     "searching__folds": 2,
     "searching__hours": 72,
