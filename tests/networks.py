@@ -12,12 +12,12 @@ from make_us_rich.features.feature_set import FEATURE_SETS, compute_features
 from make_us_rich.features.split import Parts, split_rows, split_windows
 from make_us_rich.features.windows import make_windows
 from make_us_rich.models.corrected_har import CorrectedHar
-from make_us_rich.models.har import Har
+from make_us_rich.models.har_week import HarWeek
 from make_us_rich.models.interface import Scaler
 from synthetic import SETTINGS, TRAINING, simulated_klines
 
 NETWORKS = ("lstm", "patch_transformer")
-ROWS, FEATURES, STATE = 2000, len(FEATURE_SETS["paths"].columns), len(FEATURE_SETS["har"].columns)
+ROWS, FEATURES, STATE = 2000, len(FEATURE_SETS["paths"].columns), len(FEATURE_SETS["har_week"].columns)
 SCALER = cast("Scaler", None)
 """It is not asked."""
 
@@ -60,5 +60,5 @@ def with_weights(name: str, seed: int, scale: float) -> Any:
 def har_quantiles(name: str, inputs: np.ndarray) -> np.ndarray:
     """HAR-V's own, fitted on the same windows."""
     chosen = recipe(name)
-    har = Har(lookback=1, symmetric_from=chosen.symmetric_from, symmetry=chosen.symmetry)
+    har = HarWeek(lookback=1, symmetric_from=chosen.symmetric_from, symmetry=chosen.symmetry)
     return har.fit(parts(name), SCALER, SETTINGS).quantiles(inputs[:, -1:, :STATE])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from make_us_rich.domain.errors import DataError
 from make_us_rich.features.feature_set import compute_features
 from make_us_rich.features.split import Origins, Parts, Split, split_rows, split_windows
-from make_us_rich.features.sufficiency import count_rows_needed, require_windows
+from make_us_rich.features.sufficiency import count_rows_needed, find_lack
 from make_us_rich.features.windows import Windows, make_windows
 
 MakeKlines = Callable[..., pd.DataFrame]
@@ -165,13 +165,19 @@ def all_parts_have_windows(klines: pd.DataFrame, lookback: int, *fractions: floa
     return all(map(len, (parts.fit, parts.validation, parts.test)))
 
 
-def test_an_empty_part_is_refused_with_the_number_of_candles_and_the_remedy() -> None:
+def test_an_empty_part_is_told_with_the_number_of_candles_and_the_remedy() -> None:
     hours = np.array(["2025-01-01T00", "2025-01-01T01", "2025-01-01T05"], dtype="datetime64[ms]")
     empty = np.array([], dtype=np.intp)
 
-    with pytest.raises(
-        DataError,
-        match="btc_usdt: baseline needs 300 candles without a gap, and there are 3 with 1 gaps;"
-        " set history_days to 13 or more, or shorten its lookback",
-    ):
-        require_windows(Origins(empty, empty, empty), hours, 300, "btc_usdt: baseline")
+    lack = find_lack(Origins(empty, empty, empty), hours, 300, "btc_usdt: baseline")
+
+    assert lack == (
+        "btc_usdt: baseline needs 300 candles without a gap, and there are 3 with 1 gaps;"
+        " set history_days to 13 or more, or shorten its lookback"
+    )
+
+
+def test_where_no_part_is_empty_nothing_lacks() -> None:
+    one = np.array([0])
+
+    assert find_lack(Origins(one, one, one), np.array(["2025-01-01T00"], dtype="datetime64[ms]"), 300, "any") is None

@@ -251,7 +251,7 @@ def test_on_real_candles_it_does_not_fall_behind_har(name: str, market_data: Pat
     raw = pd.read_csv(market_data / "BTCUSDT-1h.csv.gz")
     (fold,) = real_folds(to_klines(raw.to_numpy(object).tolist(), "BTCUSDT"), CONFIGURED.architecture(name).lookback)
     windows = fold.test
-    har = CONFIGURED.har.fit(fold, SCALER, SETTINGS).quantiles(windows.inputs()[:, -1:, :STATE])
+    har = CONFIGURED.har_week.fit(fold, SCALER, SETTINGS).quantiles(windows.inputs()[:, -1:, :STATE])
     quick = CONFIGURED.architecture(name).model_copy(update={"max_epochs": 2, "members": 2})
 
     found = quick.fit(fold, SCALER, SETTINGS).quantiles(windows.inputs())

@@ -16,7 +16,7 @@ def test_names_are_joined_by_a_plus() -> None:
 
 @pytest.mark.parametrize("text", ["", "gru", "baseline+gru", "baseline,lstm_levels", " baseline", "seed"])
 def test_an_unknown_name_is_refused_with_the_known_ones(text: str) -> None:
-    known = "baseline, har, lstm, patch_transformer, lstm_levels"
+    known = "baseline, har, har_week, lstm, patch_transformer, lstm_levels"
     match = rf"parameter architectures: '.*' is unknown; choose from {known}$"
     with pytest.raises(ParameterError, match=match):
         requested(text)

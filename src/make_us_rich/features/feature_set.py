@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from make_us_rich.domain.errors import ParameterError
-from make_us_rich.features import calendar_ohlc, har, paths, returns
+from make_us_rich.features import calendar_ohlc, har, har_week, paths, returns
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ FEATURE_SETS: dict[str, FeatureSet] = {
         FeatureSet("calendar_ohlc", calendar_ohlc.COLUMNS, calendar_ohlc.WARMUP, calendar_ohlc.calendar_ohlc),
         FeatureSet("returns", returns.COLUMNS, returns.WARMUP, returns.returns),
         FeatureSet("har", har.COLUMNS, har.WARMUP, har.har),
+        FeatureSet("har_week", har_week.COLUMNS, har_week.WARMUP, har_week.har_week),
         FeatureSet("paths", paths.COLUMNS, paths.WARMUP, paths.paths),
     )
 }

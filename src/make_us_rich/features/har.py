@@ -2,10 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from make_us_rich.features.columns import Column, column_of, day_of_week, hourly_range
+from make_us_rich.features.columns import (
+    Column,
+    column_of,
+    day_of_week,
+    lagged,
+    log_floored,
+    log_range,
+    trailing_mean,
+)
 from make_us_rich.features.hours import naive_utc, position_in_run
 
 SPANS: tuple[int, ...] = (1, 4, 12, 24, 72, 168, 720)
@@ -14,8 +21,6 @@ PROFILE_DAYS = 30
 """Days whose same hour makes the profile."""
 BLOCK = 4
 """Hours of a day that share one weekend effect."""
-FLOOR = 1e-4
-"""An hourly volatility (log return) of one basis point: smaller ones are coarse ticks and hours without a trade."""
 
 COLUMNS: tuple[str, ...] = (
     *(f"log_range_{hours}h" for hours in SPANS),
@@ -60,28 +65,23 @@ def har(klines: pd.DataFrame) -> dict[str, Column]:
     return complete | _calendar(opened + np.timedelta64(1, "h"))
 
 
-def log_floored(volatility: Column) -> Column:
-    """``log(sqrt(v^2 + FLOOR^2))``, finite for a volatility of 0."""
-    return 0.5 * np.log(volatility**2 + FLOOR**2)
-
-
 def _ranges(klines: pd.DataFrame) -> dict[str, Column]:
-    log_range = _log_range(klines)
+    hourly = log_range(klines)
     # The coming hour's profile begins at the same hour a day before it, which is DAY - 1 rows ago.
-    profile = _lagged(_mean(log_range, PROFILE_DAYS, step=DAY), DAY - 1)
-    spans = {f"log_range_{hours}h": _mean(log_range, hours) for hours in SPANS}
+    profile = lagged(trailing_mean(hourly, PROFILE_DAYS, step=DAY), DAY - 1)
+    spans = {f"log_range_{hours}h": trailing_mean(hourly, hours) for hours in SPANS}
     return {**spans, "log_range_profile": profile}
 
 
 def _activity(klines: pd.DataFrame) -> dict[str, Column]:
     log_volume = np.log1p(column_of(klines, "volume"))
-    return {"volume_surge": log_volume - _mean(log_volume, WEEK)}
+    return {"volume_surge": log_volume - trailing_mean(log_volume, WEEK)}
 
 
 def _moves(klines: pd.DataFrame) -> dict[str, Column]:
     log_close = np.log(column_of(klines, "close"))
-    hour, day = ((log_close - _lagged(log_close, hours)) / np.sqrt(hours) for hours in (1, DAY))
-    week = np.exp(_mean(_log_range(klines), WEEK))
+    hour, day = ((log_close - lagged(log_close, hours)) / np.sqrt(hours) for hours in (1, DAY))
+    week = np.exp(trailing_mean(log_range(klines), WEEK))
     return {
         "log_move_1h": log_floored(hour),
         "log_move_24h": log_floored(day),
@@ -98,24 +98,3 @@ def _calendar(coming: NDArray[np.datetime64]) -> dict[str, Column]:
         **{f"day_{value}": (day == value).astype(np.float64) for value in range(1, 7)},
         **{f"weekend_{value}h": (blocks == value).astype(np.float64) for value in range(BLOCK, 24, BLOCK)},
     }
-
-
-def _log_range(klines: pd.DataFrame) -> Column:
-    return log_floored(hourly_range(klines))
-
-
-def _mean(values: Column, count: int, step: int = 1) -> Column:
-    """Mean of this row and the ``count - 1`` before it, ``step`` rows apart; NaN until there are as many, ``[row]``.
-
-    Each window is summed by itself, as in the feature set ``returns``, for the same reason.
-    """
-    width = (count - 1) * step + 1
-    means = np.full(len(values), np.nan)
-    if len(values) >= width:
-        means[width - 1 :] = sliding_window_view(values, width)[:, ::step].mean(axis=-1)
-    return means
-
-
-def _lagged(values: Column, rows: int) -> Column:
-    """The values of so many rows before, NaN where there are none, ``[row]``."""
-    return np.concatenate((np.full(rows, np.nan), values))[: len(values)]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from make_us_rich.features import har, paths
+from make_us_rich.features import har_week, paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CHANNELS = tuple(paths.COLUMNS.index(name) for name in ("relative_range", "scaled_return", "volume_surge"))
 """Where the features are that a body sees of each hour."""
-STATE = len(har.COLUMNS)
+STATE = len(har_week.COLUMNS)
 """How many features HAR-V sees, the first ones."""
 BOUND = 4.0
 """Standard deviations, or a week's mean ranges, beyond which an input counts no more."""

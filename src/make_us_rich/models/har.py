@@ -11,7 +11,7 @@ from pydantic import Field
 
 from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
 from make_us_rich.evaluation.scores import pinball
-from make_us_rich.features.har import COLUMNS
+from make_us_rich.features.har_week import COLUMNS
 from make_us_rich.models.closed_form import (
     hold_median,
     loss_history,
@@ -83,7 +83,8 @@ class Har(RangeArchitecture):
 
 def last_rows(windows: Windows) -> NDArray[np.float64]:
     """What HAR-V sees, the first features of the last candle seen, ``[window, feature]``."""
-    return windows.features[windows.origins, : len(COLUMNS)].astype(np.float64)
+    seen = sum(column in COLUMNS for column in windows.columns)
+    return windows.features[windows.origins, :seen].astype(np.float64)
 
 
 def log_volatility(windows: Windows) -> NDArray[np.float64]:
@@ -107,7 +108,8 @@ def fit_line(inputs: NDArray[np.float64], targets: NDArray[np.float64]) -> Line:
     centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     bias = targets.mean(axis=0)
-    weights, *_ = np.linalg.lstsq((inputs - centre) / scale, targets - bias, rcond=None)
+    # Features are of single precision: smaller singular values are what rounding has left of repeated inputs.
+    weights, *_ = np.linalg.lstsq((inputs - centre) / scale, targets - bias, rcond=1e-6)
     fitted = (inputs - centre) / scale @ weights + bias
     lowest, highest = fitted.min(axis=0) - MARGIN, fitted.max(axis=0) + MARGIN
     return Line(centre, weights / scale[:, None], bias, lowest, highest)

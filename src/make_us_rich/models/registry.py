@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from make_us_rich.domain.errors import ParameterError
 from make_us_rich.models.baseline import Baseline
 from make_us_rich.models.har import Har
+from make_us_rich.models.har_week import HarWeek
 from make_us_rich.models.interface import Accelerator, Architecture
 from make_us_rich.models.lstm import Lstm
 from make_us_rich.models.lstm_levels import LstmLevels
@@ -24,6 +25,7 @@ class TrainingParameters(BaseModel):
 
     baseline: Baseline
     har: Har
+    har_week: HarWeek
     lstm: Lstm
     patch_transformer: PatchTransformer
     lstm_levels: LstmLevels
