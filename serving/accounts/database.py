@@ -71,6 +71,14 @@ class Database:
         """
         return await self._in_time(self.start(work))
 
+    def write_now(self, work: Work[Result]) -> Result:
+        """Run work and commit, for as long as it takes.
+
+        Raises:
+            UnavailableError: The database does not answer.
+        """
+        return self._transact(work, reading=False)
+
     def start(self, work: Work[Result], *, reading: bool = False) -> "asyncio.Task[Result]":
         """Work that goes on for as long as it takes, and whoever waits for it may stop waiting."""
         task = asyncio.create_task(self._run(work, reading))
@@ -81,7 +89,7 @@ class Database:
         try:
             return await asyncio.wait_for(asyncio.shield(task), self._seconds)
         except TimeoutError as error:
-            self._fail()
+            self.late()
             raise UncertainError(f"the accounts database did not answer within {self._seconds:g} s") from error
 
     async def _run(self, work: Work[Result], reading: bool) -> Result:
@@ -90,7 +98,7 @@ class Database:
             loop = asyncio.get_running_loop()
             result = await loop.run_in_executor(self._threads, self._transact, work, reading)
         except UnavailableError:
-            self._fail()
+            self.late()
             raise
         finally:
             self._trying = self._trying and not trial
@@ -110,7 +118,8 @@ class Database:
         self._trying = True
         return True
 
-    def _fail(self) -> None:
+    def late(self) -> None:
+        """Somebody waited in vain: no more is asked for a second."""
         self._failed_at = time.monotonic()
 
     def _transact(self, work: Work[Result], reading: bool) -> Result:

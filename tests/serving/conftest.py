@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from serving.accounts.database import make_engine
-from serving.accounts.settings import AccountsSettings
 from sqlalchemy import create_engine, text
 
 from conftest import free_port
 from serving.accounts import schema
+from serving.accounts.database import make_engine
+from serving.accounts.settings import AccountsSettings
 
 
 @dataclass(frozen=True)

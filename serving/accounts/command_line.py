@@ -1,0 +1,65 @@
+"""The command ``python -m serving.accounts``: the tables, and the first admin."""
+
+import sys
+
+import click
+
+from make_us_rich.domain.errors import MakeUsRichError
+from serving.accounts import schema, users
+from serving.accounts.accounts import now_utc
+from serving.accounts.database import Database, make_engine, naming
+from serving.accounts.errors import UnavailableError
+from serving.accounts.passwords import Passwords, check_password
+from serving.accounts.settings import AccountsSettings
+from serving.accounts.tables import ADMIN, MEMBER
+from serving.accounts.users import NewUser
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one line."""
+    try:
+        commands(prog_name="python -m serving.accounts", standalone_mode=True)
+    except MakeUsRichError as error:
+        sys.stderr.write(f"python -m serving.accounts: {error}\n")
+        sys.exit(1)
+
+
+@click.group()
+def commands() -> None:
+    """Accounts in the database that MAKE_US_RICH_DATABASE_URL names."""
+
+
+@commands.command()
+def migrate() -> None:
+    """Make the tables, or bring them to this release."""
+    with naming(UnavailableError):
+        schema.migrate(make_engine(AccountsSettings()))
+    click.echo(f"the tables are at revision {schema.NEEDED}")
+
+
+@commands.command("create-admin")
+@click.argument("name")
+def create_admin(name: str) -> None:
+    """Make an admin; the password is asked for, or read as the first line of what is piped in."""
+    settings = AccountsSettings()
+    normal = users.normal_name(name)
+    password = _password()
+    check_password(normal, password)
+    token = _add(settings, NewUser(normal, Passwords(settings).hash_now(password), (ADMIN, MEMBER)))
+    click.echo(f"{normal} is an admin. The API token, which is not shown again: {token}")
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return typed
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _add(settings: AccountsSettings, new: NewUser) -> str:
+    database = Database(settings)
+    database.prepare()
+    try:
+        return database.write_now(lambda session: users.add(session, new, now_utc())[1])
+    finally:
+        database.close()

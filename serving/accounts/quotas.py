@@ -1,0 +1,115 @@
+"""Calls of a month: set aside in blocks by one atomic statement, given back, counted."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import ColumnElement, and_, case, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from serving.accounts.tables import ApiToken, User, UserApiConsumption
+from serving.accounts.users import limit_of_user
+
+SHARE = 8
+"""A block is at most this part of what is left, so that near the end little lies unused in other processes."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose token it is, and how many calls a month that makes."""
+
+    user_id: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Calls that are set aside.
+
+    Attributes:
+        calls: How many; 0 where the month's are used up.
+        unleased: How many are left besides, for whichever process asks first.
+        limit: Calls a month.
+    """
+
+    calls: int
+    unleased: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Calls that a process would set aside."""
+
+    user_id: int
+    month: date
+    calls: int
+
+
+def owners(session: Session, hashes: Collection[str], otherwise: int) -> dict[str, Owner]:
+    """Whose tokens these are; a token that is not among the keys is unknown or revoked.
+
+    Args:
+        session: A transaction.
+        hashes: Of the tokens.
+        otherwise: Calls a month for whom neither user nor role has a limit.
+    """
+    found = select(ApiToken.hash, User.id, limit_of_user(otherwise)).join(User).where(ApiToken.hash.in_(hashes))
+    return {token: Owner(user_id, limit) for token, user_id, limit in session.execute(found)}
+
+
+def lease(session: Session, wanted: Wanted, otherwise: int) -> Lease:
+    """Set calls aside: as many as wanted, fewer near the end of the quota, none past it.
+
+    The statement reads and adds in one, under the row's lock, so that processes together never get more than the limit.
+    """
+    limit = session.execute(select(limit_of_user(otherwise)).where(User.id == wanted.user_id)).scalar_one()
+    if wanted.calls > 0 and (row := _take(session, wanted, limit)) is not None:
+        return Lease(row[1], limit - row[0], limit)
+    return Lease(0, 0, limit)
+
+
+def _take(session: Session, wanted: Wanted, limit: int) -> tuple[int, int] | None:
+    row = session.execute(_taking(wanted, limit)).one_or_none()
+    if row is None and _new_month(session, wanted):
+        row = session.execute(_taking(wanted, limit)).one_or_none()
+    return None if row is None else (row.used, row.block)
+
+
+def _taking(wanted: Wanted, limit: int) -> ReturningUpdate[int, int]:
+    left = limit - UserApiConsumption.used
+    block = case((left >= wanted.calls * SHARE, wanted.calls), (left >= SHARE, left // SHARE), else_=1)
+    return (
+        update(UserApiConsumption)
+        .where(_row(wanted), UserApiConsumption.used < limit)
+        .values(block=block, used=UserApiConsumption.used + block)
+        .returning(UserApiConsumption.used, UserApiConsumption.block)
+    )
+
+
+def _new_month(session: Session, wanted: Wanted) -> bool:
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = insert(UserApiConsumption).values(user_id=wanted.user_id, month=wanted.month, used=0, block=0)
+    added = session.execute(row.on_conflict_do_nothing().returning(UserApiConsumption.user_id))
+    return added.one_or_none() is not None
+
+
+def give_back(session: Session, unused: Collection[Wanted]) -> None:
+    """Return calls that were set aside and not made."""
+    for block in sorted(unused, key=lambda block: (block.user_id, block.month)):  # In one order everywhere.
+        row = update(UserApiConsumption).where(_row(block), UserApiConsumption.used >= block.calls)
+        session.execute(row.values(used=UserApiConsumption.used - block.calls))
+
+
+def used(session: Session, user_id: int, month: date) -> int:
+    """Calls of a user in a month, made or set aside."""
+    found = select(UserApiConsumption.used).where(
+        UserApiConsumption.user_id == user_id, UserApiConsumption.month == month
+    )
+    return session.scalar(found) or 0
+
+
+def _row(wanted: Wanted) -> ColumnElement[bool]:
+    return and_(UserApiConsumption.user_id == wanted.user_id, UserApiConsumption.month == wanted.month)
