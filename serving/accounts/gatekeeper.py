@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -14,7 +15,7 @@ from serving.accounts.errors import QuotaError, UnauthorizedError, UnavailableEr
 from serving.accounts.known_tokens import KnownTokens
 from serving.accounts.ledger import Block, Ledger
 from serving.accounts.months import first_day, next_month
-from serving.accounts.quotas import Owner, Wanted
+from serving.accounts.quotas import Lease, Owner, Wanted
 from serving.accounts.settings import AccountsSettings
 from serving.accounts.tokens import API, has_shape, hash_of
 
@@ -120,8 +121,10 @@ class Gatekeeper:
         self._ledger.retire_all()
         try:
             await asyncio.wait_for(self._give_back(), self._settings.database_seconds)
-        except TimeoutError:
+        except (TimeoutError, UncertainError):
             _log.warning("calls that were set aside may be lost: the database did not answer in time")
+        except UnavailableError:
+            _log.debug("the database is down; what is lost is told below")
         if lost := sum(block.calls for block in self._ledger.take_unused()):
             _log.warning("%d calls that were set aside are lost: the database is down", lost)
 
@@ -205,14 +208,20 @@ class Gatekeeper:
     async def _take(self, user_id: int, block: Block) -> None:
         # Never more than one block is held, so that no more is lost.
         wanted = Wanted(user_id, block.month, self._settings.block_calls - block.left)
-        work = functools.partial(quotas.lease, wanted=wanted, otherwise=self._settings.monthly_calls)
-        lease = await self._database.start(work)
+        lease = await self._exchange(wanted)
         if self._ledger.get(user_id) is not block:
             self._ledger.keep_unused([Wanted(user_id, block.month, lease.calls)])
             return
         block.add(lease)
         if not lease.calls:
             block.spent_until = self._clock().timestamp() + _SPENT_SECONDS
+
+    async def _exchange(self, wanted: Wanted) -> Lease:
+        unused = self._ledger.take_unused_of(wanted.user_id)
+        otherwise = self._settings.monthly_calls
+        work = functools.partial(quotas.exchange, unused=unused, wanted=wanted, otherwise=otherwise)
+        with self._kept_if_refused(unused):
+            return await self._database.start(work)
 
     # Rounds
 
@@ -237,12 +246,19 @@ class Gatekeeper:
         unused = self._ledger.take_unused()
         if not unused:
             return
-        try:
+        with self._kept_if_refused(unused):
             await asyncio.shield(self._database.start(functools.partial(quotas.give_back, unused=unused)))
+
+    @contextmanager
+    def _kept_if_refused(self, unused: list[Wanted]) -> Iterator[None]:
+        try:
+            yield
         except UncertainError:
             _log.warning("calls that were set aside may be lost: the database went away as they were given back")
+            raise
         except UnavailableError:
             self._ledger.keep_unused(unused)
+            raise
 
     async def _wait(self, task: "asyncio.Task[Result]") -> Result:
         """A result that others may wait for as well: neither a time-out nor a caller that went away ends the task."""

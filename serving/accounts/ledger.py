@@ -81,6 +81,12 @@ class Ledger:
         unused, self._unused = self._unused, []
         return unused
 
+    def take_unused_of(self, user_id: int) -> list[Wanted]:
+        """What is to go back of one user's; it is the caller's from now on."""
+        unused = [block for block in self._unused if block.user_id == user_id]
+        self._unused = [block for block in self._unused if block.user_id != user_id]
+        return unused
+
     def keep_unused(self, unused: list[Wanted]) -> None:
         """What did not go back, for the next time."""
         self._unused.extend(unused)

@@ -71,6 +71,12 @@ def lease(session: Session, wanted: Wanted, otherwise: int) -> Lease:
     return Lease(0, 0, limit)
 
 
+def exchange(session: Session, unused: Collection[Wanted], wanted: Wanted, otherwise: int) -> Lease:
+    """Give back what the user had set aside otherwise, then set calls aside."""
+    give_back(session, unused)
+    return lease(session, wanted, otherwise)
+
+
 def _take(session: Session, wanted: Wanted, limit: int) -> tuple[int, int] | None:
     row = session.execute(_taking(wanted, limit)).one_or_none()
     if row is None and _new_month(session, wanted):
