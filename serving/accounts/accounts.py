@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -43,7 +43,7 @@ class Attempted:
     """A name and a password as somebody typed them, and where that was."""
 
     name: str
-    password: str
+    password: str = field(repr=False)
     address: str
 
 
@@ -52,10 +52,10 @@ class LoggedIn:
     """A login, and for somebody who has just registered the first API token; neither is shown again."""
 
     name: str
-    roles: frozenset[str]
-    login_token: str
+    roles: tuple[str, ...]
+    login_token: str = field(repr=False)
     expires_at: datetime
-    api_token: str | None = None
+    api_token: str | None = field(default=None, repr=False)
 
 
 class Accounts:
@@ -182,17 +182,18 @@ class Accounts:
         now = self.clock()
         expires_at = now + timedelta(days=self.settings.login_days)
         login_token = logins.open_login(session, user.id, now, expires_at)
-        return LoggedIn(user.name, frozenset(role.name for role in user.roles), login_token, expires_at, api_token)
+        return LoggedIn(user.name, tuple(sorted(role.name for role in user.roles)), login_token, expires_at, api_token)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
-                await self.database.write(self._forget_expired)
+                await self.database.write(self.forget_expired)
             except UnavailableError:
                 _log.debug("the database is down; what expired stays for another round")
 
-    def _forget_expired(self, session: Session) -> None:
+    def forget_expired(self, session: Session) -> None:
+        """Delete logins and attempts that are over."""
         now = self.clock()
         logins.forget_expired(session, now)
         self._attempts.forget_expired(session, now)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -23,7 +23,7 @@ class NewUser:
     """Somebody who registers; the name normalised and the password hashed."""
 
     name: str
-    password_hash: str
+    password_hash: str = field(repr=False)
     roles: tuple[str, ...]
 
 
