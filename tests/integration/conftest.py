@@ -26,13 +26,14 @@ from make_us_rich.replay import Clock, Faults, ReplayServer, SimulatedMarket
 REPO = Path(__file__).resolve().parents[2]
 NOW = datetime(2025, 3, 1, 12, 34, 56, tzinfo=UTC)
 SHORT = {
+    "architectures": "har",
     "history_days": 90,
     "walk_forward__folds": 2,
     "walk_forward__hours": 72,
     "walk_forward__lead_in_hours": 72,
     "walk_forward__least_windows": 200,
 }
-"""Few candles, and folds that they do for. The gate asks for more, so that every challenger is refused."""
+"""One challenger, few candles, and folds that they do for. The gate asks for more, so that it is refused."""
 PAIR = "btc_usdt"
 
 

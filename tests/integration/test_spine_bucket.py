@@ -100,6 +100,20 @@ def test_champions_and_rollback_work_on_a_bucket(production: Any) -> None:
     assert champion(production).manifest.version == first
 
 
+def test_a_second_run_is_judged_beside_the_champion_in_the_bucket_and_both_verdicts_are_kept(production: Any) -> None:
+    before, served = pointer(production), champion(production)
+    done = production.run("--env=production").ok()
+    assert f"it is being served already; still serving {served.manifest.version}" in done.errors
+    assert pointer(production) == before
+    with environment(production):
+        catalog = open_catalog("production", production.folder)
+        verdicts = catalog.load("btc_usdt.stored_verdicts")
+        newest = catalog.load("btc_usdt.card_text", version=verdicts["version"].iloc[-1])
+    assert verdicts["version"].nunique() == 2
+    assert "**Not published.**" in newest
+    assert champion(production).widths.version == served.manifest.version
+
+
 WRONG = [
     ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "the store refuses the access key or its secret; correct the credentials"),
     ({"AWS_ACCESS_KEY_ID": "nobody"}, "the store refuses the access key or its secret; correct the credentials"),

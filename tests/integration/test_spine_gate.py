@@ -14,6 +14,7 @@ from make_us_rich.replay import Clock, FolderMarket, ReplayServer
 
 HOURS = 7_200
 WHOLE: dict[str, Any] = {
+    "architectures": "har",
     "history_days": HOURS // 24,
     "walk_forward__folds": 8,
     "walk_forward__hours": 336,

@@ -37,9 +37,9 @@ def real_exchange(market_data: Path) -> Iterator[ReplayServer]:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, kedro: Any, real_exchange: ReplayServer, make_project: Any) -> Any:
-    """A project after one run of all pairs, just as it is configured."""
+    """A project after one run of all pairs, as it is configured but for the networks."""
     project = make_project(tmp_path_factory.mktemp("real") / "project", kedro, real_exchange.url)
-    project.parameters = {}
+    project.parameters = {"architectures": "har"}
     project.run(pipeline=None).ok()
     return project
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 SHORT = {
-    "architectures": "har",
     "searching__trials": 3,
     "searching__folds": 2,
     "searching__hours": 72,
@@ -76,7 +75,7 @@ def test_a_second_search_adds_its_trials_and_the_next_run_takes_what_was_found(s
     found = project.path("06_models", "btc_usdt", "tuned.json")
     recipe = {"feature_set": "har", "lookback": 1, "symmetric_from": 20, "symmetry": 0.9}
     found.write_text(json.dumps({"har": recipe}))
-    project.run("--tags=preprocessing", architectures="har").ok()
+    project.run("--tags=preprocessing").ok()
     assert project.read_json("05_model_input", "btc_usdt", "lineup.json")["challengers"]["har"] == recipe
 
 
