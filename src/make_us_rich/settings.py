@@ -10,6 +10,9 @@ from make_us_rich.hooks.progress import ProgressHooks
 from make_us_rich.hooks.run_checks import RunChecksHooks
 from make_us_rich.hooks.run_record import RunRecordHooks
 
+# Networks here are small: a second thread hardly helps where cores are free, and costs minutes where they are not.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # MLflow, imported after this, would tell of its tables, warn of models that are not ours before every command (and
 # put its own filter before any of ours), and send what it calls telemetry.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
