@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +45,8 @@ class Database:
         self._seconds = settings.database_seconds
         self.engine = make_engine(settings)
         self._threads = ThreadPoolExecutor(settings.database_connections, thread_name_prefix="database")
+        # Threads that wait for SQLite's own lock look for it now and then, and some never get it.
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self._checked = False
         self._failed_at: float | None = None
         self._trying = False
@@ -123,7 +126,8 @@ class Database:
         self._failed_at = time.monotonic()
 
     def _transact(self, work: Work[Result], reading: bool) -> Result:
-        with naming(UnavailableError), self._session(reading) as session:
+        turn = nullcontext() if reading else self._turn
+        with naming(UnavailableError), turn, self._session(reading) as session:
             self._check(session.connection())
             result = work(session)
             with naming(UncertainError):

@@ -190,7 +190,7 @@ class Gatekeeper:
     def _count(self, owner: Owner, block: Block, now: float) -> Admission:
         block.left -= 1
         block.used = now
-        if block.unleased and block.left <= self._settings.block_calls // 4 and not self._database.failing:
+        if block.unleased and block.left <= self._settings.block_calls // 2 and not self._database.failing:
             self._lease(owner.user_id, block)
         return Admission(owner.user_id, block.limit, block.remaining, block.reset_at)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, and_, case, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -56,8 +56,8 @@ def owners(session: Session, hashes: Collection[str], otherwise: int) -> dict[st
         hashes: Of the tokens.
         otherwise: Calls a month for whom neither user nor role has a limit.
     """
-    found = select(ApiToken.hash, User.id, limit_of_user(otherwise)).join(User).where(ApiToken.hash.in_(hashes))
-    return {token: Owner(user_id, limit) for token, user_id, limit in session.execute(found)}
+    rows = session.execute(_OWNERS, {"hashes": list(hashes), "otherwise": otherwise})
+    return {token: Owner(user_id, limit) for token, user_id, limit in rows}
 
 
 def lease(session: Session, wanted: Wanted, otherwise: int) -> Lease:
@@ -65,7 +65,7 @@ def lease(session: Session, wanted: Wanted, otherwise: int) -> Lease:
 
     The statement reads and adds in one, under the row's lock, so that processes together never get more than the limit.
     """
-    limit = session.execute(select(limit_of_user(otherwise)).where(User.id == wanted.user_id)).scalar_one()
+    limit = session.execute(_LIMIT, {"whose": wanted.user_id, "otherwise": otherwise}).scalar_one()
     if wanted.calls > 0 and (row := _take(session, wanted, limit)) is not None:
         return Lease(row[1], limit - row[0], limit)
     return Lease(0, 0, limit)
@@ -78,21 +78,11 @@ def exchange(session: Session, unused: Collection[Wanted], wanted: Wanted, other
 
 
 def _take(session: Session, wanted: Wanted, limit: int) -> tuple[int, int] | None:
-    row = session.execute(_taking(wanted, limit)).one_or_none()
+    values = {"whose": wanted.user_id, "which": wanted.month, "calls": wanted.calls, "share": SHARE, "most": limit}
+    row = session.execute(_TAKE, values).one_or_none()
     if row is None and _new_month(session, wanted):
-        row = session.execute(_taking(wanted, limit)).one_or_none()
+        row = session.execute(_TAKE, values).one_or_none()
     return None if row is None else (row.used, row.block)
-
-
-def _taking(wanted: Wanted, limit: int) -> ReturningUpdate[int, int]:
-    left = limit - UserApiConsumption.used
-    block = case((left >= wanted.calls * SHARE, wanted.calls), (left >= SHARE, left // SHARE), else_=1)
-    return (
-        update(UserApiConsumption)
-        .where(_row(wanted), UserApiConsumption.used < limit)
-        .values(block=block, used=UserApiConsumption.used + block)
-        .returning(UserApiConsumption.used, UserApiConsumption.block)
-    )
 
 
 def _new_month(session: Session, wanted: Wanted) -> bool:
@@ -119,3 +109,24 @@ def used(session: Session, user_id: int, month: date) -> int:
 
 def _row(wanted: Wanted) -> ColumnElement[bool]:
     return and_(UserApiConsumption.user_id == wanted.user_id, UserApiConsumption.month == wanted.month)
+
+
+# What calls wait for is made once: putting such a statement together takes longer than running it.
+
+
+def _taking() -> ReturningUpdate[int, int]:
+    used, calls, share = UserApiConsumption.used, bindparam("calls", type_=Integer), bindparam("share", type_=Integer)
+    left = bindparam("most", type_=Integer) - used
+    block = case((left >= calls * share, calls), (left >= share, left // share), else_=1)
+    this_month = and_(UserApiConsumption.user_id == bindparam("whose"), UserApiConsumption.month == bindparam("which"))
+    taking = update(UserApiConsumption).where(this_month, left > 0).values(block=block, used=used + block)
+    return taking.returning(used, UserApiConsumption.block).execution_options(synchronize_session=False)
+
+
+_TAKE = _taking()
+_LIMIT = select(limit_of_user(bindparam("otherwise", type_=Integer))).where(User.id == bindparam("whose"))
+_OWNERS = (
+    select(ApiToken.hash, User.id, limit_of_user(bindparam("otherwise", type_=Integer)))
+    .join(User)
+    .where(ApiToken.hash.in_(bindparam("hashes", expanding=True)))
+)

@@ -118,7 +118,7 @@ def set_plan(session: Session, role: str, limit: int | None) -> Role:
     return found
 
 
-def limit_of_user(otherwise: int) -> ColumnElement[int]:
+def limit_of_user(otherwise: int | ColumnElement[int]) -> ColumnElement[int]:
     """Calls a month: the user's own limit, else the most that a role gives, else that of the settings."""
     of_roles = select(func.max(Role.monthly_limit)).join(UserRole).where(UserRole.user_id == User.id).correlate(User)
     return func.coalesce(User.monthly_limit, of_roles.scalar_subquery(), otherwise)

@@ -174,7 +174,7 @@ async def test_calls_ask_the_database_once_a_block(database_url: str, clock: Clo
         event.listen(accounts.database.engine, "begin", begun.append)
         await call(accounts, token, 2000)
         # One for the token, one for each block, or each part of one that is filled ahead; and a round or two.
-        assert len(begun) <= 2000 / (50 * 3 / 4) + 5
+        assert len(begun) <= 2000 / (50 / 2) + 5
 
 
 @pytest.mark.parametrize("token", ["", "mur_", "x" * 47, "mur_" + "é" * 43, "mul_" + "a" * 43, "mur_" + "a" * 43])
