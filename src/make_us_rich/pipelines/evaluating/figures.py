@@ -47,9 +47,9 @@ def draw_fan(walk: Walk, choice: dict[str, str]) -> Figure:
     if not len(walk):
         return nothing(f"{name}: forecast")
     traces = [*_bands(walk, name), *_baseline_outline(walk, name), _median(walk, name), _before(walk), _outcome(walk)]
-    title = f"{name}: forecast of {stamps(_hours_ahead(walk))[0]} UTC, close of each hour"
+    title = f"{name}: forecast of {stamps(_hours_ahead(walk))[0]} UTC"
     prices = axis("price, quote currency", tickformat=",.6~g")
-    return {"data": traces, "layout": frame(title, axis(""), prices)}
+    return {"data": traces, "layout": frame(title, axis("close of the hour, UTC"), prices)}
 
 
 def draw_coverage(scores: pd.DataFrame, choice: dict[str, str]) -> Figure:

@@ -69,7 +69,7 @@ def horizons() -> dict[str, Any]:
 
 def frame(title: str, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
     """The layout of a figure with one pair of axes."""
-    legend = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"}
+    legend = {"orientation": "h", "x": 0, "y": -0.28, "yanchor": "top"}
     return {"title": {"text": title}, "xaxis": x, "yaxis": y, "legend": legend, "hovermode": "closest"}
 
 
