@@ -6,14 +6,16 @@ from typing import Self
 
 from kedro.io import DataCatalog
 
+from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.exchange import BinanceClient
 from make_us_rich.inference.champion import Champion
 from serving.store.candles import CandleStore
 from serving.store.forecasts import Forecasts
+from serving.store.past import DAYS, Past
 from serving.store.store import ModelsStore
 
-PAST_HOURS = 8 * 24
-"""Hours before those that a model needs, so that it can re-live a week."""
+PAST_HOURS = DAYS * 24 + HORIZON
+"""Hours beyond those that a model needs, so that it can re-live the past."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Stores:
     models: ModelsStore
     candles: CandleStore
     forecasts: Forecasts
+    past: Past
 
     @classmethod
     def of(cls, catalog: DataCatalog, client: BinanceClient, pairs: Sequence[str]) -> Self:
@@ -44,7 +47,7 @@ class Stores:
         models = ModelsStore(catalog, pairs, try_out=try_out)
         candles = CandleStore(client, pairs, depth)
         forecasts = Forecasts(models, candles)
-        return cls(models, candles, forecasts)
+        return cls(models, candles, forecasts, Past(models, candles))
 
     def refresh_models(self) -> None:
         """Ask for new champions, and forecast with them."""

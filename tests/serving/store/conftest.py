@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from serving.store.store import ModelsStore
-from serving.store.stores import Stores
 
 from make_us_rich.catalog import open_catalog
 from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from serving.store.store import ModelsStore
+from serving.store.stores import Stores
 from synthetic import STARTED, VERSION, lay_out, store
 
 NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)

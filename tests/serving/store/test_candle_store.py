@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from serving.store.candles import CandleStore
 
 from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, Faults, ReplayServer, SimulatedMarket
+from serving.store.candles import CandleStore
 
 NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving.schemas import Prediction
-from serving.store.stores import Stores
 
 from make_us_rich.catalog import load_champion, open_catalog
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.replay import Faults, ReplayServer
+from serving.schemas import Prediction
+from serving.store.stores import Stores
 from synthetic import store
 
 NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)

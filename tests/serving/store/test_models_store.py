@@ -10,10 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from serving.store.store import ModelsStore
 
 from make_us_rich.domain.checksums import sha256
 from make_us_rich.domain.errors import ArtifactError, StorageError
+from serving.store.store import ModelsStore
 from synthetic import STARTED, VERSION, lay_out, store
 
 NEXT = "2025-01-01T01.05.00.000Z"

@@ -1,0 +1,58 @@
+"""The command ``python -m serving``: the API in the foreground, until SIGINT or SIGTERM."""
+
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+import serving.lean  # noqa: F401
+from make_us_rich.domain.errors import MakeUsRichError
+from serving.app import create_app
+from serving.logs import configure_logs
+from serving.settings import Settings
+
+
+class Server(uvicorn.Server):
+    """Ends open streams before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wake those who wait for a forecast, and end."""
+        self._app.state.announcer.close()
+        await super().shutdown(sockets)
+
+
+def main() -> int:
+    """Serve; returns the exit code: 0, or 2 where a setting or the configuration is wrong."""
+    try:
+        settings = Settings.read()
+        configure_logs(settings.log_format)
+        app = create_app(settings)
+    except MakeUsRichError as error:
+        sys.stderr.write(f"python -m serving: {error}\n")
+        return 2
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        ),
+        app,
+    )
+    server.run()
+    return 0 if server.started else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

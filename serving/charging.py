@@ -1,0 +1,59 @@
+"""Calls that count: admitted before the work, given back where it fails through no fault of the caller."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+
+from serving.accounts.errors import UnauthorizedError
+from serving.accounts.gatekeeper import Admission
+from serving.errors import status_of
+
+TOKEN: dict[str, Any] = {
+    "security": [{"HTTPBearer": []}, {"TokenInQuery": []}],
+}
+"""For OpenAPI: the API token in the header, or in the query for compatibility."""
+
+USAGE_HEADERS: dict[str, Any] = {
+    name: {"description": about, "schema": {"type": "integer"}}
+    for name, about in {
+        "X-RateLimit-Limit": "Calls a month",
+        "X-RateLimit-Remaining": "Calls left",
+        "X-RateLimit-Reset": "When the next month begins, seconds since 1970",
+    }.items()
+}
+"""For OpenAPI: what a counted answer says about the quota."""
+
+
+def token_of(request: Request) -> str:
+    """The API token of a request.
+
+    Raises:
+        UnauthorizedError: There is none.
+    """
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    found = token.strip() if kind.lower() == "bearer" else request.query_params.get("token")
+    if not found:
+        raise UnauthorizedError("this needs an API token", "send Authorization: Bearer <token>")
+    return found
+
+
+@asynccontextmanager
+async def charged(request: Request) -> AsyncIterator[Admission]:
+    """Count a call; one that fails with 5xx, or is given up by the process, is given back.
+
+    Raises:
+        UnauthorizedError: No token, or an unknown one.
+        QuotaError: The month's calls are used up.
+        UnavailableError: The database is down.
+    """
+    gatekeeper = request.app.state.accounts.gatekeeper
+    admission: Admission = await gatekeeper.admit(token_of(request))
+    try:
+        yield admission
+    except Exception as exc:
+        if status_of(exc) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            await gatekeeper.refund(admission)
+        raise

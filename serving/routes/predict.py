@@ -1,0 +1,88 @@
+"""The forecast of a pair."""
+
+import re
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from serving.charging import TOKEN, USAGE_HEADERS, charged
+from serving.dependencies import configured
+from serving.errors import NoForecastError, answers
+from serving.schemas import Prediction
+from serving.store.forecasts import Issued
+from serving.store.stores import Stores
+
+router = APIRouter(tags=["forecasts"])
+
+_SYMBOL = re.compile("[A-Za-z0-9]{2,12}")
+
+
+def _parameter(name: str, about: str, example: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": f"^{_SYMBOL.pattern}$"}
+    return {"in": "query", "name": name, "required": True, "description": about, "schema": schema, "example": example}
+
+
+# Declared here, and read below: FastAPI would take as long to read two parameters as everything else takes.
+_PARAMETERS = [
+    _parameter("currency", "What is priced", "btc"),
+    _parameter("compare", "What it is priced in", "usdt"),
+]
+_DOCUMENTED: dict[str, Any] = {
+    "responses": {
+        200: {"model": Prediction, "description": "The forecast", "headers": USAGE_HEADERS},
+        **answers(401, 404, 422, 429, 503),
+    },
+    "openapi_extra": {**TOKEN, "parameters": _PARAMETERS},
+}
+
+
+@router.put("/predict", operation_id="predict", **_DOCUMENTED)
+@router.get("/predict", operation_id="predict_by_get", **_DOCUMENTED)
+@router.api_route("/predict", methods=["GET", "PUT"], include_in_schema=False)  # Answers both, and 405 names both.
+async def predict(request: Request) -> Response:
+    """Five days of candles, the next hour's close, and the distribution of the next 24; counted as one call."""
+    stores: Stores = request.app.state.stores
+    pair = configured(stores, _asked(request.scope["query_string"]))
+    async with charged(request) as admission:
+        headers = {**admission.headers(), "Cache-Control": "no-store"}
+        return Response(current(stores, pair), 200, headers, "application/json")
+
+
+@lru_cache(1024)
+def _asked(query: bytes) -> str:
+    """The pair that a query names.
+
+    Raises:
+        RequestValidationError: It names none.
+    """
+    given = dict(parse_qsl(query.decode("latin-1")))
+    wrong = [
+        {"loc": ("query", name), "msg": f"must be 2 to 12 letters or digits, such as {example}"}
+        for name, example in (("currency", "btc"), ("compare", "usdt"))
+        if not _SYMBOL.fullmatch(given.get(name, ""))
+    ]
+    if wrong:
+        raise RequestValidationError(wrong)
+    return f"{given['currency']}_{given['compare']}".lower()
+
+
+def current(stores: Stores, pair: str) -> bytes:
+    """The answer for a pair at this moment, from memory.
+
+    Raises:
+        NoForecastError: There is none, or every hour that it forecast is over.
+    """
+    issued, now = stores.forecasts.get(pair), stores.candles.now()
+    if issued is None or issued.expired(now):
+        raise _nothing(stores, pair, issued)
+    reason = stores.forecasts.problem(pair) if issued.stale(now) else None
+    return issued.body(now, reason)
+
+
+def _nothing(stores: Stores, pair: str, issued: Issued | None) -> NoForecastError:
+    why = stores.forecasts.problem(pair) or f"{pair}: no forecast has been made yet"
+    expired = f"the forecast of {issued.forecast.issued_at:%Y-%m-%d %H:%M} UTC is over; " if issued else ""
+    return NoForecastError(f"{expired}{why}", "try again in a minute", {"Retry-After": "60"})
