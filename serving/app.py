@@ -15,6 +15,7 @@ from make_us_rich.catalog import open_catalog, open_config
 from make_us_rich.exchange import BinanceClient, Retries
 from serving import errors
 from serving.accounts.accounts import Accounts
+from serving.limits import Limited
 from serving.metrics import Requests, StoreCollector
 from serving.observing import Observing
 from serving.routes import accounts as account_routes
@@ -54,7 +55,6 @@ def create_app(settings: Settings, stores: Stores | None = None, accounts: Accou
         docs_url="/",
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=LARGEST_BODY,
     )
     registry = CollectorRegistry()
     app.state.settings = settings
@@ -63,6 +63,7 @@ def create_app(settings: Settings, stores: Stores | None = None, accounts: Accou
     app.state.registry = registry
     registry.register(StoreCollector(app.state.stores))
     errors.install(app)
+    app.add_middleware(Limited, most=LARGEST_BODY)
     app.add_middleware(Observing, requests=Requests(registry), access_log=settings.access_log)
     _include(app)
     app.openapi = _documented(app)  # type: ignore[method-assign]

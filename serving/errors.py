@@ -139,8 +139,8 @@ async def _invalid(_request: Request, exc: Exception) -> JSONResponse:
 
 async def _http(_request: Request, exc: Exception) -> JSONResponse:
     status, headers = (exc.status_code, exc.headers) if isinstance(exc, HTTPException) else (500, None)
-    phrase = HTTPStatus(status).phrase
-    body = error_body(phrase.lower().replace(" ", "_"), phrase, "GET / documents every endpoint")
+    known = HTTPStatus(status)
+    body = error_body(known.name.lower(), known.phrase, "GET / documents every endpoint")
     return JSONResponse(body, status, headers)
 
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL, and databases of both kinds."""
+"""A real PostgreSQL, databases of both kinds, and a project with a published model beside an exchange."""
 
 import os
 import secrets
@@ -6,17 +6,24 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from conftest import free_port
+from make_us_rich.catalog import open_catalog
+from make_us_rich.exchange import BinanceClient, Retries
+from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from serving.accounts import schema
 from serving.accounts.database import make_engine
 from serving.accounts.settings import AccountsSettings
+from serving.store.store import ModelsStore
+from serving.store.stores import Stores
+from synthetic import STARTED, VERSION, lay_out, store
 
 
 @dataclass(frozen=True)
@@ -151,3 +158,47 @@ def _migrate(url: str) -> None:
     engine = make_engine(AccountsSettings(database_url=url))
     schema.migrate(engine)
     engine.dispose()
+
+
+NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with one published version of btc_usdt."""
+    store(lay_out(tmp_path), VERSION)
+    return tmp_path
+
+
+@pytest.fixture
+def models_of() -> Callable[..., ModelsStore]:
+    """The models store of a project."""
+
+    def open_models(project: Path, *pairs: str, now: datetime = STARTED + timedelta(days=1)) -> ModelsStore:
+        return ModelsStore(open_catalog("base", project), pairs or ("btc_usdt",), clock=lambda: now)
+
+    return open_models
+
+
+@pytest.fixture(scope="session")
+def market() -> SimulatedMarket:
+    """One simulated market for all."""
+    return SimulatedMarket(seed=42)
+
+
+@pytest.fixture
+def exchange(market: SimulatedMarket) -> Iterator[ReplayServer]:
+    """An exchange whose clock stands at half past ten."""
+    with ReplayServer(market, clock=Clock(NOW, speed=0)) as server:
+        yield server
+
+
+@pytest.fixture
+def stores_of(project: Path, exchange: ReplayServer) -> Callable[..., Stores]:
+    """Models, candles and forecasts of the project and the exchange."""
+
+    def open_stores(*pairs: str) -> Stores:
+        client = BinanceClient(exchange.url, timeout=1, retries=Retries(tries=1))
+        return Stores.of(open_catalog("base", project), client, pairs or ("btc_usdt",))
+
+    return open_stores

@@ -1,0 +1,64 @@
+"""The API on a real database, a published model and a replay exchange."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from serving.accounts import users
+from serving.accounts.accounts import Attempted, LoggedIn
+from serving.accounts.tables import MEMBER
+from serving.app import create_app
+from serving.settings import Settings
+from serving.store.stores import Stores
+
+with warnings.catch_warnings():
+    # It would rather have httpx2, which nothing here needs.
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
+
+
+@dataclass
+class Api:
+    """The API, as a client sees it."""
+
+    client: TestClient
+    stores: Stores
+
+    def register(self, name: str = "ada", *roles: str) -> LoggedIn:
+        """A user with these roles beside that of a member."""
+        accounts, call = self.client.app.state.accounts, self.client.portal.call
+        new: LoggedIn = call(accounts.register, Attempted(name, "engine-of-1843", "here"))
+        if roles:
+            call(accounts.database.write, lambda session: users.set_roles(session, name, {MEMBER, *roles}))
+        return new
+
+    def bearer(self, name: str = "ada", *roles: str) -> dict[str, str]:
+        """A header with the API token of a new user."""
+        return {"Authorization": f"Bearer {self.register(name, *roles).api_token}"}
+
+
+@pytest.fixture
+def api_of(stores_of: Callable[..., Stores], sqlite_url: str) -> Iterator[Callable[..., Api]]:
+    """Start the API; it ends with the test. Nothing is refreshed on its own but at the start."""
+    with ExitStack() as stack:
+
+        def start(*pairs: str, **settings: object) -> Api:
+            quick = {"password_memory_kib": 8, "models_seconds": 3600, "candles_seconds": 3600, "env": "base"}
+            stores = stores_of(*pairs)
+            app = create_app(Settings(database_url=sqlite_url, **(quick | settings)), stores)
+            client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            return Api(client, stores)
+
+        yield start
+
+
+@pytest.fixture
+def api(api_of: Callable[..., Api]) -> Api:
+    """The API with a forecast of btc_usdt."""
+    started = api_of()
+    started.stores.refresh_models()
+    started.stores.refresh_candles()
+    return started

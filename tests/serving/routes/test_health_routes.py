@@ -1,0 +1,74 @@
+"""Alive, ready, and what is told to Prometheus."""
+
+from pathlib import Path
+
+import pytest
+
+from make_us_rich.replay import ReplayServer
+
+
+def test_it_is_alive_whatever_is_down(api_of) -> None:
+    assert api_of().client.get("/healthz").json() == {"status": "alive"}
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/api/v1/readyz"])
+def test_it_is_ready_with_a_model_and_a_database(api, path: str) -> None:
+    answer = api.client.get(path)
+
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": [], "degraded": []})
+
+
+def test_it_is_not_ready_without_a_model_and_says_what_to_run(api_of, project: Path) -> None:
+    (project / "data/06_models/btc_usdt/champion.json").unlink()
+    api = api_of()
+    api.stores.refresh_models()
+    answer = api.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["btc_usdt: no model is published; run the pair: kedro run --pipeline=btc_usdt"]
+
+
+def test_it_is_not_ready_without_its_database_and_recovers(api, tmp_path: Path) -> None:
+    database = tmp_path / "accounts.db"
+    api.client.app.state.accounts.database.engine.dispose()
+    database.rename(tmp_path / "away")
+    (tmp_path / "accounts.db").mkdir()
+    answer = api.client.get("/readyz")
+    assert answer.status_code == 503
+    assert "the accounts database does not answer" in answer.json()["reasons"][0]
+
+    (tmp_path / "accounts.db").rmdir()
+    (tmp_path / "away").rename(database)
+
+
+def test_an_exchange_that_is_down_is_told_and_what_was_loaded_is_served(api, exchange: ReplayServer) -> None:
+    exchange.stop()
+    api.stores.refresh_candles()
+    answer = api.client.get("/readyz")
+
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    assert "cannot be reached" in answer.json()["degraded"][0]
+
+
+def test_a_store_that_is_down_is_told_and_what_was_loaded_is_served(api, project: Path) -> None:
+    folder = project / "data/06_models"
+    folder.rename(project / "gone")
+    folder.write_text("a file where the folder was")
+    api.stores.refresh_models()
+    answer = api.client.get("/v2/health/ready")
+
+    assert (answer.status_code, answer.json()) == (200, {"ready": True})
+    assert "move that file away" in api.client.get("/readyz").json()["degraded"][0]
+
+
+def test_prometheus_is_told_requests_ages_and_quality(api) -> None:
+    api.client.get("/api/v1/models/btc_usdt")
+    api.client.get("/nowhere/42")
+    lines = api.client.get("/metrics").text.splitlines()
+
+    assert 'make_us_rich_requests_total{method="GET",route="/api/v1/models/{pair}",status="200"} 1.0' in lines
+    assert 'make_us_rich_requests_total{method="ANY",route="unmatched",status="404"} 1.0' in lines
+    assert "make_us_rich_models 1.0" in lines
+    names = {line.split("{")[0] for line in lines if not line.startswith("#")}
+    wanted = {"model_age_seconds", "data_age_seconds", "problems", "judged_skill", "request_seconds_bucket"}
+    assert {f"make_us_rich_{name}" for name in wanted} <= names
