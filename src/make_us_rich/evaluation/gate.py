@@ -23,6 +23,8 @@ class GateRules(BaseModel):
     Attributes:
         folds: The fewest folds that are judged.
         fold_hours: The fewest origins of each.
+        least_skill: Share of the baseline's mean CRPS that has to be gone: where volatility never changes, less than
+            this is to be had from the wandering of the baseline's alone.
         folds_won: Share of the folds in which it must beat the baseline, rounded up to whole folds.
         p_value: Of the Diebold-Mariano test, divided by the number of challengers tried.
         coverage_points: How far the 90 % interval's coverage may be from 0.9.
@@ -35,6 +37,7 @@ class GateRules(BaseModel):
 
     folds: int = Field(default=8, ge=1)
     fold_hours: int = Field(default=336, ge=1)
+    least_skill: float = Field(default=0.0075, ge=0, lt=1)
     folds_won: float = Field(default=0.75, ge=0, le=1)
     p_value: float = Field(default=0.05, gt=0, lt=1)
     coverage_points: float = Field(default=0.03, gt=0, lt=1)
@@ -150,6 +153,8 @@ def _against(evidence: Evidence, rules: GateRules) -> Iterator[str]:
         return
     result = contest(evidence.challenger, evidence.baseline, evidence.folds, rules.horizon)
     yield from _not_better(result, evidence.tried, rules, _CRPS)
+    if 0 < result.skill < rules.least_skill:
+        yield f"mean CRPS {100 * result.skill:.2f} % below the baseline's, {100 * rules.least_skill:g} % are needed"
     yield from _not_covering(evidence.coverage_90, rules)
     yield from _not_above_champion(evidence, rules)
 
