@@ -85,8 +85,10 @@ def open_stores(settings: Settings) -> Stores:
 
 def _include(app: FastAPI) -> None:
     routes = APIRouter(prefix=PREFIX)
-    for module in (predict, stream, past, models, health, metrics, account_routes, admin):
+    for module in (predict, stream, past, models, health, metrics):
         routes.include_router(module.router)
+    for module in (account_routes, admin):
+        routes.include_router(module.router, responses=errors.answers(400, 401, 403, 404, 409, 413, 422, 429, 503))
     app.include_router(routes)
     app.include_router(inference_v2.router)
     # Where probes and Prometheus look unless they are told.

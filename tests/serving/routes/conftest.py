@@ -4,15 +4,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from conftest import free_port
+from make_us_rich.replay import ReplayServer
 from serving.accounts import users
 from serving.accounts.accounts import Attempted, LoggedIn
 from serving.accounts.tables import MEMBER
 from serving.app import create_app
 from serving.settings import Settings
 from serving.store.stores import Stores
+from serving_process import ApiProcess
 
 with warnings.catch_warnings():
     # It would rather have httpx2, which nothing here needs.
@@ -62,3 +66,22 @@ def api(api_of: Callable[..., Api]) -> Api:
     started.stores.refresh_models()
     started.stores.refresh_candles()
     return started
+
+
+@pytest.fixture
+def process_of(project: Path, exchange: ReplayServer, sqlite_url: str) -> Iterator[Callable[..., ApiProcess]]:
+    """The API as a process, not started yet; ended with the test."""
+    made: list[ApiProcess] = []
+
+    def make(**settings: object) -> ApiProcess:
+        quick = {"models_seconds": 0.2, "candles_seconds": 0.2, "heartbeat_seconds": 0.3, "password_memory_kib": 8}
+        known = {"exchange_url": exchange.url, "database_url": sqlite_url, **quick, **settings}
+        variables = {name.upper(): str(value) for name, value in known.items()}
+        made.append(ApiProcess(project, free_port(), variables))
+        return made[-1]
+
+    yield make
+    for api in made:
+        if api.process is not None and api.process.poll() is None:
+            api.process.kill()
+            api.process.wait(timeout=10)

@@ -1,0 +1,75 @@
+"""The whole API against its own description, and the one error shape everywhere."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from serving.errors import ErrorAnswer
+from serving_process import ApiProcess
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import schemathesis
+    from schemathesis import GenerationMode
+    from schemathesis.checks import load_all_checks
+    from schemathesis.specs.openapi import checks
+
+load_all_checks()
+CHECKED = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+ENDLESS = "/api/v1/stream/{pair}"  # Of an authorised client.
+EXAMPLES = 4
+
+
+@pytest.fixture
+def running(process_of: Callable[..., ApiProcess]) -> ApiProcess:
+    """The API with a forecast, as a process."""
+    api = process_of(registrations=10_000, login_attempts=10_000, monthly_calls=100_000).start()
+    api.wait("/readyz")
+    return api
+
+
+def test_it_answers_as_it_says(running: ApiProcess) -> None:
+    schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
+    nobody: dict[str, str] = {}
+    callers = [nobody, running.bearer("ada"), running.bearer("root", admin=True)]
+    asked = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for headers, mode in product(callers, GenerationMode):
+            if not (headers and operation.path == ENDLESS):
+                _try_out(operation, mode, headers)
+        asked += 1
+
+    assert asked > 25
+
+
+def _try_out(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any) -> None:
+        response = case.call(headers=headers)
+        case.validate_response(response, checks=CHECKED)
+        if response.status_code >= 400 and not operation.path.endswith(("readyz", "ready")):
+            ErrorAnswer.model_validate_json(response.content)
+
+    with suppress(Unsatisfiable):  # Where there is nothing to get wrong.
+        ask()

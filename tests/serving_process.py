@@ -1,0 +1,100 @@
+"""The API as a process of its own, for tests."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from serving.accounts import users
+from serving.accounts.accounts import Accounts, Attempted
+from serving.accounts.settings import AccountsSettings
+from serving.accounts.tables import ADMIN, MEMBER
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class ApiProcess:
+    """A server that a test may start and stop.
+
+    Attributes:
+        project: The project's folder.
+        port: To listen on.
+        variables: Settings beside the port.
+    """
+
+    project: Path
+    port: int
+    variables: dict[str, str]
+    process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        return (self.project / "log").read_text()
+
+    def start(self) -> "ApiProcess":
+        """Start it, and wait until it lives."""
+        named = {f"MAKE_US_RICH_{name}": value for name, value in self.variables.items()}
+        environment = {**os.environ, "PYTHONPATH": str(REPO), "KEDRO_ENV": "base", **named}
+        environment["MAKE_US_RICH_PORT"] = str(self.port)
+        with (self.project / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "serving"], cwd=self.project, env=environment, stdout=log, stderr=log
+            )
+        self.wait("/healthz")
+        return self
+
+    def stop(self) -> float:
+        """End it as a supervisor does; the seconds that it took."""
+        assert self.process is not None
+        begun = time.monotonic()
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        return time.monotonic() - begun
+
+    def wait(self, path: str, status: int = 200, seconds: float = 60, **headers: str) -> httpx.Response:
+        """Ask until the answer has a status."""
+        deadline, answer = time.monotonic() + seconds, None
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(self.url + path, headers=headers, timeout=5)
+            except httpx.TransportError:
+                assert self.process is not None
+                assert self.process.poll() is None, self.log
+            if answer is not None and answer.status_code == status:
+                return answer
+            time.sleep(0.05)
+        raise AssertionError(f"{path}: {answer and answer.text}\n{self.log}")
+
+    def bearer(self, name: str, *, admin: bool = False) -> dict[str, str]:
+        """A header with the API token of a new user, made beside the server."""
+        return {"Authorization": f"Bearer {asyncio.run(self._register(name, admin))}"}
+
+    async def _register(self, name: str, admin: bool) -> str:
+        accounts = Accounts(AccountsSettings(database_url=self.variables["DATABASE_URL"], password_memory_kib=8))
+        try:
+            new = await accounts.register(Attempted(name, "engine-of-1843", "here"))
+            if admin:
+                await accounts.database.write(lambda session: users.set_roles(session, name, {ADMIN, MEMBER}))
+        finally:
+            await accounts.close()
+        assert new.api_token is not None
+        return new.api_token
+
+
+def forecasts_of(stream: httpx.Response) -> "list[dict[str, object]]":
+    """The forecasts among the lines of a stream that has ended."""
+    lines = [line for line in stream.iter_lines() if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
