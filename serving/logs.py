@@ -12,9 +12,9 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 """Of the request that is being answered."""
 
 _SECRETS = re.compile(
-    r"mur_[\w-]{8,}"
+    r"mu[rl]_[\w-]{8,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?i:(?<=token=)|(?<=password=)|(?<=secret=)|(?<=authorization: ))[^&\s\"',;]+"
+    r"|(?i:(?<=token=)|(?<=password=)|(?<=secret=)|(?<=bearer )|(?<=basic ))[^&\s\"',;]+"
 )
 _QUIET = ("alembic", "asyncio", "botocore", "httpx", "kedro", "s3fs", "urllib3", "aiobotocore")
 
@@ -57,5 +57,8 @@ def configure_logs(kind: Literal["json", "plain"]) -> None:
     plain = PlainFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     handler.setFormatter(JsonFormatter() if kind == "json" else plain)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # What libraries warn of at import is for developers, who see it in the tests.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,7 +1,6 @@
 """The API as a process of its own, for tests."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -47,7 +46,7 @@ class ApiProcess:
     def start(self) -> "ApiProcess":
         """Start it, and wait until it lives."""
         named = {f"MAKE_US_RICH_{name}": value for name, value in self.variables.items()}
-        environment = {**os.environ, "PYTHONPATH": str(REPO), "KEDRO_ENV": "base", **named}
+        environment = {**os.environ, "PYTHONPATH": str(REPO), "KEDRO_ENV": "local", **named}
         environment["MAKE_US_RICH_PORT"] = str(self.port)
         with (self.project / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -92,9 +91,3 @@ class ApiProcess:
             await accounts.close()
         assert new.api_token is not None
         return new.api_token
-
-
-def forecasts_of(stream: httpx.Response) -> "list[dict[str, object]]":
-    """The forecasts among the lines of a stream that has ended."""
-    lines = [line for line in stream.iter_lines() if line.startswith("data: ")]
-    return [json.loads(line.removeprefix("data: ")) for line in lines]

@@ -72,6 +72,7 @@ def api(api_of: Callable[..., Api]) -> Api:
 def process_of(project: Path, exchange: ReplayServer, sqlite_url: str) -> Iterator[Callable[..., ApiProcess]]:
     """The API as a process, not started yet; ended with the test."""
     made: list[ApiProcess] = []
+    (project / "conf/local/parameters.yml").write_text("pairs: [btc_usdt]\n")
 
     def make(**settings: object) -> ApiProcess:
         quick = {"models_seconds": 0.2, "candles_seconds": 0.2, "heartbeat_seconds": 0.3, "password_memory_kib": 8}

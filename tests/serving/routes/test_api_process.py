@@ -1,0 +1,206 @@
+"""The API as a process: streams, shutdown, everything down at once, and champions swapped under load."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from make_us_rich.replay import ReplayServer
+from serving_process import ApiProcess
+from synthetic import VERSION, store
+
+NEXT = "2025-01-01T01.05.00.000Z"
+PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
+STREAM = "/api/v1/stream/btc_usdt"
+Make = Callable[..., ApiProcess]
+
+
+def ready(process_of: Make, **settings: object) -> ApiProcess:
+    api = process_of(**settings).start()
+    api.wait("/readyz")
+    return api
+
+
+def events(lines: Iterator[str]) -> Iterator[dict[str, str]]:
+    """Server-sent events; a heartbeat is the event ``alive``."""
+    event: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            event[name or "alive"] = value
+        elif event:
+            yield event
+            event = {}
+
+
+def next_forecast(stream: Iterator[dict[str, str]]) -> dict[str, Any]:
+    return next(json.loads(event["data"]) | {"id": event["id"]} for event in stream if event.get("event") == "forecast")
+
+
+def test_a_stream_has_one_forecast_for_each_closed_candle(process_of: Make, exchange: ReplayServer) -> None:
+    api = ready(process_of)
+    with httpx.stream("GET", api.url + STREAM, headers=api.bearer("ada"), timeout=20) as answer:
+        stream = events(answer.iter_lines())
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert next_forecast(stream)["id"] == "2025-03-01T10:00:00Z"
+        assert "alive" in next(stream)
+
+        exchange.clock.advance(timedelta(hours=1))
+        assert next_forecast(stream)["forecast"]["issued_at"] == "2025-03-01T11:00:00Z"
+
+
+def test_a_stream_does_not_repeat_what_the_client_has(process_of: Make, exchange: ReplayServer) -> None:
+    api = ready(process_of)
+    headers = {**api.bearer("ada"), "Last-Event-ID": "2025-03-01T10:00:00Z"}
+    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=20) as answer:
+        stream = events(answer.iter_lines())
+        exchange.clock.advance(timedelta(hours=1))
+        assert next_forecast(stream)["id"] == "2025-03-01T11:00:00Z"
+
+    used = httpx.get(api.url + "/api/v1/me", headers=headers).json()["used"]
+    assert used == 1
+
+
+def test_a_stream_ends_with_the_quota(process_of: Make, exchange: ReplayServer) -> None:
+    api = ready(process_of, monthly_calls=1)
+    headers = api.bearer("ada")
+    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=20) as answer:
+        stream = events(answer.iter_lines())
+        next_forecast(stream)
+        exchange.clock.advance(timedelta(hours=1))
+        last = [event for event in stream if "event" in event][-1]
+
+    assert last["event"] == "error"
+    assert json.loads(last["data"])["error"]["code"] == "quota_exceeded"
+    assert httpx.get(api.url + STREAM, headers=headers).status_code == 429
+
+
+def test_it_ends_at_once_though_streams_are_open_and_gives_back_what_it_had_set_aside(process_of: Make) -> None:
+    api = ready(process_of)
+    headers = api.bearer("ada")
+    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=20) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        assert api.stop() < 5
+        list(lines)
+    assert "the API has ended" in api.log
+
+    api.start()
+    api.wait("/readyz")
+    assert httpx.get(api.url + "/api/v1/me", headers=headers).json()["used"] == 1
+
+
+def test_it_starts_with_everything_down_and_recovers_part_by_part(
+    process_of: Make, project: Path, exchange: ReplayServer, tmp_path: Path
+) -> None:
+    exchange.stop()
+    models, database = project / "data/06_models", tmp_path / "accounts.db"
+    models.rename(project / "models")
+    models.write_text("a file where the folder was")
+    database.rename(tmp_path / "away.db")
+    database.mkdir()
+    api = process_of().start()
+    time.sleep(1)
+    store_down, database_down = sorted(api.wait("/readyz", 503).json()["reasons"], key=len, reverse=True)
+    assert "move that file away" in store_down
+    assert "the accounts database does not answer" in database_down
+
+    models.unlink()
+    (project / "models").rename(models)
+    api.wait("/api/v1/models/btc_usdt")
+    assert any("accounts" in reason for reason in api.wait("/readyz", 503).json()["reasons"])
+
+    database.rmdir()
+    (tmp_path / "away.db").rename(database)
+    degraded = api.wait("/readyz").json()["degraded"]
+    assert any("cannot be reached" in problem for problem in degraded)
+    headers = api.bearer("ada")
+    assert api.wait(PREDICT, 503, **headers).json()["error"]["code"] == "no_forecast"
+
+    exchange.start()
+    assert api.wait(PREDICT, 200, **headers).json()["forecast"]["version"] == VERSION
+    assert api.wait("/readyz").json() == {"ready": True, "reasons": [], "degraded": []}
+
+
+def test_it_goes_on_with_everything_down_later(
+    process_of: Make, project: Path, exchange: ReplayServer, tmp_path: Path
+) -> None:
+    api = ready(process_of)
+    headers = api.bearer("ada")
+    before = api.wait(PREDICT, 200, **headers).json()["forecast"]
+    exchange.stop()
+    models = project / "data/06_models"
+    models.rename(project / "models")
+    models.write_text("a file where the folder was")
+    time.sleep(1)
+    assert api.wait(PREDICT, 200, **headers).json()["forecast"] == before
+    assert len(api.wait("/readyz").json()["degraded"]) == 2
+
+    models.unlink()
+    (project / "models").rename(models)
+    exchange.clock.advance(timedelta(hours=1))
+    exchange.start()
+    deadline = time.monotonic() + 30
+    while api.wait("/readyz").json()["degraded"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert api.wait(PREDICT, 200, **headers).json()["forecast"]["issued_at"] == "2025-03-01T11:00:00Z"
+
+
+def test_champions_are_swapped_under_load_without_a_failed_request(process_of: Make, project: Path) -> None:
+    api = ready(process_of, monthly_calls=1_000_000)
+    headers, seen, stop = api.bearer("ada"), [], threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=api.url, headers=headers) as client:
+            while not stop.is_set():
+                answer = client.put(PREDICT)
+                seen.append((answer.status_code, answer.json().get("forecast", {}).get("version")))
+
+    clients = [threading.Thread(target=ask) for _ in range(4)]
+    for client in clients:
+        client.start()
+    store(project, NEXT)
+    deadline = time.monotonic() + 30
+    while (200, NEXT) not in seen[-1:] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stop.set()
+    for client in clients:
+        client.join()
+
+    assert set(seen) == {(200, VERSION), (200, NEXT)}
+
+
+def test_no_secret_is_in_the_log(process_of: Make) -> None:
+    api = ready(process_of)
+    headers = api.bearer("ada")
+    token = headers["Authorization"].removeprefix("Bearer ")
+    credentials = {"name": "grace", "password": "cobol-of-1959"}
+    made = httpx.post(api.url + "/api/v1/register", json=credentials).json()
+    httpx.get(f"{api.url}{PREDICT}&token={token}")
+    httpx.get(f"{api.url}/api/v1/pairs?token={token}", headers=headers)
+    httpx.post(api.url + "/api/v1/login", json=credentials | {"password": 42})
+    api.stop()
+
+    secrets = [token, credentials["password"], made["api_token"], made["login_token"]]
+    assert [secret for secret in secrets if secret in api.log] == []
+    lines = [json.loads(line) for line in api.log.splitlines()]
+    asked = [line for line in lines if line["message"] == "request"]
+    assert {"method", "path", "status", "ms", "request_id"} <= asked[-1].keys()
+
+
+def test_a_wrong_setting_ends_it_in_one_line(process_of: Make) -> None:
+    api = process_of(candles_seconds=0)
+    with pytest.raises(AssertionError):
+        api.start()
+    assert api.process is not None
+    assert api.process.returncode == 2
+    assert api.log == (
+        "python -m serving: MAKE_US_RICH_CANDLES_SECONDS: Input should be greater than 0;"
+        " correct it (docs/serving.md)\n"
+    )
