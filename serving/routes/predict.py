@@ -25,7 +25,6 @@ def _parameter(name: str, about: str, example: str) -> dict[str, Any]:
     return {"in": "query", "name": name, "required": True, "description": about, "schema": schema, "example": example}
 
 
-# Declared here, and read below: FastAPI would take as long to read two parameters as everything else takes.
 _PARAMETERS = [
     _parameter("currency", "What is priced", "btc"),
     _parameter("compare", "What it is priced in", "usdt"),
@@ -39,9 +38,6 @@ _DOCUMENTED: dict[str, Any] = {
 }
 
 
-@router.put("/predict", operation_id="predict", **_DOCUMENTED)
-@router.get("/predict", operation_id="predict_by_get", **_DOCUMENTED)
-@router.api_route("/predict", methods=["GET", "PUT"], include_in_schema=False)  # Answers both, and 405 names both.
 async def predict(request: Request) -> Response:
     """Five days of candles, the next hour's close, and the distribution of the next 24; counted as one call."""
     stores: Stores = request.app.state.stores
@@ -49,6 +45,12 @@ async def predict(request: Request) -> Response:
     async with charged(request) as admission:
         headers = {**admission.headers(), "Cache-Control": "no-store"}
         return Response(current(stores, pair), 200, headers, "application/json")
+
+
+# The first one answers, without what FastAPI does for parameters that are not there; the others describe it.
+router.add_route("/predict", predict, methods=["GET", "PUT"], include_in_schema=False)
+router.put("/predict", operation_id="predict", **_DOCUMENTED)(predict)
+router.get("/predict", operation_id="predict_by_get", **_DOCUMENTED)(predict)
 
 
 @lru_cache(1024)
