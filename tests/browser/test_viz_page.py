@@ -47,13 +47,15 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after the demo's run of a pair, on a short history."""
+    """A project after the demo's run of a pair, on a short history and folds that it does for."""
     folder = tmp_path_factory.mktemp("browser") / "project"
     shutil.copytree(REPO / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
     (folder / "conf" / "local").mkdir()
     (folder / "src").mkdir()
     shutil.copy(REPO / "pyproject.toml", folder)
-    command = ["kedro", "run", "--env=demo", "--pipeline=btc_usdt", "--params=history_days=90"]
+    folds = "walk_forward.folds=2,walk_forward.hours=72,walk_forward.lead_in_hours=72,walk_forward.least_windows=200"
+    short = f"--params=architectures=har,history_days=90,{folds}"
+    command = ["kedro", "run", "--env=demo", "--pipeline=btc_usdt", short]
     subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, check=True, timeout=120)
     return folder
 
@@ -148,6 +150,14 @@ def test_the_metrics_are_shown_as_a_record(page: Any, address: str, node_ids: di
     open_dataset(page, address, node_ids, "btc_usdt.metrics")
     page.get_by_text("baseline_crps_1h").first.wait_for(timeout=WAIT)
     shoot(page, "metrics")
+
+
+@pytest.mark.parametrize("figure", ["fan_figure", "coverage_figure", "skill_figure", "error_figure"])
+def test_a_figure_of_the_folds_is_drawn(page: Any, address: str, node_ids: dict[str, str], figure: str) -> None:
+    open_dataset(page, address, node_ids, f"btc_usdt.{figure}")
+    # A line without a height counts as hidden.
+    page.locator(".js-plotly-plot .trace").first.wait_for(state="attached", timeout=WAIT)
+    shoot(page, figure.replace("_", "-"))
 
 
 def test_the_training_curve_is_drawn(page: Any, address: str, node_ids: dict[str, str]) -> None:
