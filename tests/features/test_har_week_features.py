@@ -14,7 +14,6 @@ HAR = list(FEATURE_SETS["har"].columns)
 SAME_HOURS = {
     "day_ago_1h": ([1], [24]),
     "day_ago_4h": (range(1, 5), [24]),
-    "day_ago_12h": (range(1, 13), [24]),
     "weeks_ago_1h": ([1], [168, 336]),
     "weeks_ago_4h": (range(1, 5), [168, 336]),
     "weeks_ago_12h": (range(1, 13), [168, 336]),

@@ -9,8 +9,8 @@ from make_us_rich.features.columns import Column, lagged, log_range, trailing_me
 DAY, WEEK = 24, 168
 WEEKS = (1, 2)
 """Whose same hours are averaged."""
-DAY_SPANS = (1, 4, 12)
-"""Coming hours whose counterparts of a day before are averaged."""
+DAY_SPANS = (1, 4)
+"""Coming hours whose counterparts of a day before are averaged; of 12 they are what ``har`` sees already."""
 WEEK_SPANS = (1, 4, 12, 24)
 """The same for the weeks before."""
 
@@ -23,9 +23,9 @@ WARMUP = har.WARMUP
 
 
 def har_week(klines: pd.DataFrame) -> dict[str, Column]:
-    """The columns of ``har``, and seven more of a market that keeps a working week, one value a candle.
+    """The columns of ``har``, and six more of a market that keeps a working week, one value a candle.
 
-    - ``day_ago_{1,4,12}h``: mean log range of as many coming hours, a day before.
+    - ``day_ago_{1,4}h``: mean log range of as many coming hours, a day before.
     - ``weeks_ago_{1,4,12,24}h``: the same a week and two weeks before, the mean of both.
     """
     seen, hourly = har.har(klines), log_range(klines)
