@@ -47,9 +47,7 @@ def test_one_that_is_worse_than_the_baseline_is_refused() -> None:
 def test_a_gain_of_less_than_three_quarters_of_a_per_cent_is_refused_however_sure() -> None:
     verdict = judge(evidence(0.004))
 
-    assert verdict == Verdict(
-        publish=False, reason="refused: mean CRPS 0.40 % below the baseline's, 0.75 % are needed"
-    )
+    assert verdict == Verdict(publish=False, reason="refused: mean CRPS 0.40 % below the baseline's, 0.75 % are needed")
 
 
 def test_the_baseline_itself_is_no_better_than_the_baseline() -> None:
