@@ -157,11 +157,22 @@ class WholeFile(ABC):
             StorageError: The store failed.
         """
         path = self._path(self._get_load_path())  # type: ignore[attr-defined]
-        content = read_whole(self._fs, path)
+        try:
+            content = read_whole(self._fs, path)
+        except FileNotFoundError as exc:
+            return self.absent(exc)
         try:
             return self.decode(content)
         except _DAMAGED as exc:
             raise ArtifactError(f"{path}: the file is damaged ({exc}); {self.REMEDY}") from exc
+
+    def absent(self, exc: FileNotFoundError) -> Any:
+        """What is loaded where the store answers that there is no such file: an error, unless a dataset may be empty.
+
+        Raises:
+            FileNotFoundError: The store's own.
+        """
+        raise exc
 
     def save(self, data: Any) -> None:
         """Replace the file, after all of the data could be encoded.

@@ -46,17 +46,9 @@ class ChampionPointerDataset(JSONDataset):
         super().__init__(filepath=filepath, credentials=credentials, fs_args=fs_args, metadata=metadata)
         self._pair = pair
 
-    def load(self) -> ChampionPointer:
-        """The pointer.
-
-        Raises:
-            ArtifactError: It is damaged, or another pair's.
-            StorageError: The store failed.
-        """
-        try:
-            return super().load.__wrapped__(self)  # type: ignore[attr-defined, no-any-return]
-        except FileNotFoundError:
-            return ChampionPointer(pair=self._pair)
+    def absent(self, exc: FileNotFoundError) -> ChampionPointer:  # noqa: ARG002
+        """A pointer without promotions."""
+        return ChampionPointer(pair=self._pair)
 
     def encode(self, data: ChampionPointer) -> bytes:
         """JSON text of the pointer.

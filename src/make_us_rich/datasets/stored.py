@@ -23,17 +23,9 @@ class StoredTableDataset(ParquetDataset):
         True
     """
 
-    def load(self) -> pd.DataFrame:
-        """The table.
-
-        Raises:
-            ArtifactError: The file is damaged.
-            StorageError: The store failed.
-        """
-        try:
-            return super().load.__wrapped__(self)  # type: ignore[attr-defined, no-any-return]
-        except FileNotFoundError:
-            return pd.DataFrame()
+    def absent(self, exc: FileNotFoundError) -> pd.DataFrame:  # noqa: ARG002
+        """A frame without rows and columns."""
+        return pd.DataFrame()
 
 
 class StoredJSONDataset(JSONDataset):
@@ -51,17 +43,9 @@ class StoredJSONDataset(JSONDataset):
         {}
     """
 
-    def load(self) -> dict[str, Any]:
-        """The record.
-
-        Raises:
-            ArtifactError: The file is damaged.
-            StorageError: The store failed.
-        """
-        try:
-            return super().load.__wrapped__(self)  # type: ignore[attr-defined, no-any-return]
-        except FileNotFoundError:
-            return {}
+    def absent(self, exc: FileNotFoundError) -> dict[str, Any]:  # noqa: ARG002
+        """An empty record."""
+        return {}
 
 
 class TextDataset(WholeFile, text_dataset.TextDataset):  # type: ignore[misc]

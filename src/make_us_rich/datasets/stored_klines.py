@@ -27,17 +27,9 @@ class StoredKlinesDataset(ParquetDataset):
 
     REMEDY = "delete it to fetch the candles again"
 
-    def load(self) -> pd.DataFrame:
-        """The klines, oldest first.
-
-        Raises:
-            ArtifactError: The file is damaged.
-            StorageError: The store failed.
-        """
-        try:
-            return super().load.__wrapped__(self)  # type: ignore[attr-defined, no-any-return]
-        except FileNotFoundError:
-            return empty_klines()
+    def absent(self, exc: FileNotFoundError) -> pd.DataFrame:  # noqa: ARG002
+        """An empty kline frame."""
+        return empty_klines()
 
     def decode(self, content: bytes) -> pd.DataFrame:
         """The klines in Parquet bytes.
