@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.validation import first_problem
 
 CONTRACT = 1
 """Version of the ONNX contract in docs/onnx-contract.md."""
@@ -108,8 +109,5 @@ class Manifest(Candidate):
         try:
             return cls.model_validate(record)
         except ValidationError as exc:
-            problem = exc.errors()[0]
-            path = ".".join(map(str, problem["loc"]))
-            raise ArtifactError(
-                f"{name}: not a valid manifest: {path}: {problem['msg']}; train the pair again"
-            ) from exc
+            path, wrong = first_problem(exc)
+            raise ArtifactError(f"{name}: not a valid manifest: {path}: {wrong}; train the pair again") from exc

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from make_us_rich.domain.checksums import sha256
 from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.validation import first_problem
 from make_us_rich.models.challengers import Challenger
 from make_us_rich.models.combination import Combination
 from make_us_rich.models.interface import Architecture
@@ -50,10 +51,9 @@ def _restore_one(name: str, hyperparameters: dict[str, Any]) -> Architecture:
     try:
         return kind.model_validate(hyperparameters)
     except ValidationError as exc:
-        problem = exc.errors()[0]
-        path = ".".join(map(str, problem["loc"]))
+        path, wrong = first_problem(exc)
         raise ArtifactError(
-            f"recipe of {name}: not one of this release: {path}: {problem['msg']}; train the pair again"
+            f"recipe of {name}: not one of this release: {path}: {wrong}; train the pair again"
         ) from exc
 
 

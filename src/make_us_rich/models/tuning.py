@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from make_us_rich.domain.errors import ParameterError
+from make_us_rich.domain.validation import first_problem
 from make_us_rich.models.registry import TrainingParameters
 
 
@@ -22,9 +23,8 @@ def tuned(training: TrainingParameters, recipes: dict[str, dict[str, Any]]) -> T
     try:
         return TrainingParameters.model_validate(training.model_dump() | recipes)
     except ValidationError as exc:
-        problem = exc.errors()[0]
-        path = ".".join(map(str, problem["loc"]))
+        path, wrong = first_problem(exc)
         raise ParameterError(
-            f"tuned.json: {path}: not one of this release ({problem['msg']}); delete the file in 06_models/<pair>,"
+            f"tuned.json: {path}: not one of this release ({wrong}); delete the file in 06_models/<pair>,"
             " and search again"
         ) from exc
