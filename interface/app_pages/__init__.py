@@ -1,0 +1,1 @@
+"""The pages, one module each; ``streamlit_app`` says who sees which."""

@@ -1,0 +1,8 @@
+"""The page Admin."""
+
+from interface import frame
+
+
+def show() -> None:
+    """The page."""
+    frame.header("Admin")

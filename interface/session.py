@@ -1,0 +1,138 @@
+"""Who sits in front of the browser; one user at a time, and nothing of the one before."""
+
+import secrets
+from contextlib import suppress
+from functools import cache
+
+import streamlit as st
+
+from interface import browser
+from interface.api_answers import Login, Usage
+from interface.api_client import ApiClient
+from interface.api_errors import UnauthorizedError
+from interface.cookie import NAME, TICKETS
+from interface.settings import Settings
+
+_TOKEN = "login_token"  # noqa: S105
+_USER = "user"
+_ERRAND = "errand"
+_ENDED = "login_ended"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings.read()
+
+
+@cache
+def _anybody(url: str) -> ApiClient:
+    return ApiClient.at(url)
+
+
+def client() -> ApiClient:
+    """The API, asked by the user of this session; by nobody before a login."""
+    anybody, token = _anybody(settings().api_url), _token()
+    return anybody.as_user(token) if token else anybody
+
+
+def user() -> Usage:
+    """Who is logged in; a page is only run for somebody who is."""
+    known: Usage = st.session_state[_USER]
+    return known
+
+
+def recognise() -> Usage | None:
+    """Ask the API who is logged in; none where nobody is.
+
+    Raises:
+        ApiError: The API does not say.
+    """
+    if _token() is None:
+        return None
+    try:
+        found = client().me()
+    except UnauthorizedError:
+        expire()
+        return None
+    _change_to(found)
+    return found
+
+
+def last_known() -> Usage | None:
+    """Who was logged in when the API last answered."""
+    known: Usage | None = st.session_state.get(_USER)
+    return known
+
+
+def enter(login: Login) -> None:
+    """Somebody has logged in: here, and by the cookie in every tab for as long as the login lasts."""
+    _clear()
+    st.session_state[_TOKEN] = login.login_token
+    st.session_state[_ERRAND] = ("keep", TICKETS.issue(login.login_token, login.expires_at))
+
+
+def leave() -> None:
+    """Log out: the login ends in the API, and so in every tab.
+
+    Raises:
+        ApiError: The API did not hear of it, so the login goes on.
+    """
+    with suppress(UnauthorizedError):  # Where it had ended already.
+        client().log_out()
+    _forget(ended=False)
+
+
+def leave_everywhere() -> None:
+    """End every login of the user, on every device.
+
+    Raises:
+        ApiError: The API did not hear of it.
+    """
+    client().log_out_everywhere()
+    _forget(ended=False)
+
+
+def expire() -> None:
+    """The API does not take the login any more: forget who it was."""
+    _forget(ended=True)
+
+
+def has_ended() -> bool:
+    """Whether a login has just ended on its own or elsewhere."""
+    return bool(st.session_state.get(_ENDED))
+
+
+def run_errand() -> None:
+    """Let the browser keep or drop the cookie, as the last log-in or log-out wants it."""
+    what, ticket = st.session_state.get(_ERRAND, ("", ""))
+    if what:
+        (browser.keep_login if what == "keep" else browser.forget_login)(ticket)
+
+
+def _token() -> str | None:
+    if _TOKEN not in st.session_state:
+        st.session_state[_TOKEN] = st.context.cookies.get(NAME)
+    token: str | None = st.session_state[_TOKEN]
+    return token
+
+
+def _change_to(found: Usage) -> None:
+    known = last_known()
+    if known is not None and known.name != found.name:
+        token = _token()
+        _clear()
+        st.session_state[_TOKEN] = token
+    st.session_state[_USER] = found
+
+
+def _forget(*, ended: bool) -> None:
+    _clear()
+    st.session_state[_TOKEN] = None  # Not the cookie that this connection began with.
+    st.session_state[_ERRAND] = ("forget", secrets.token_urlsafe(8))
+    st.session_state[_ENDED] = ended
+
+
+def _clear() -> None:
+    for key in list(st.session_state):
+        del st.session_state[key]

@@ -1,0 +1,45 @@
+"""The script that Streamlit runs: who is there, and which page they see."""
+
+from typing import Literal
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from interface import frame, session, states
+from interface.api_answers import Usage
+from interface.api_errors import ApiError
+from interface.app_pages import account, admin, forecast, login, models
+
+
+def main() -> None:
+    """One run of the script."""
+    frame.dress()
+    try:
+        user = session.recognise()
+    except ApiError as error:
+        navigate(session.last_known())
+        states.show(states.of_error(error))
+        return
+    page = navigate(user)
+    if user is None:
+        login.show()
+    else:
+        frame.sidebar(user)
+        with states.told():
+            page.run()
+    session.run_errand()
+
+
+def navigate(user: Usage | None) -> StreamlitPage:
+    """The pages that a user sees; the addresses of the others are kept for after a log-in."""
+    shown: Literal["visible", "hidden"] = "visible" if user is not None and user.is_admin else "hidden"
+    pages = [
+        st.Page(forecast.show, title="Forecast", icon=":material/ssid_chart:", url_path="forecast", default=True),
+        st.Page(models.show, title="Models", icon=":material/fact_check:", url_path="models"),
+        st.Page(account.show, title="Account", icon=":material/person:", url_path="account"),
+        st.Page(admin.show, title="Admin", icon=":material/tune:", url_path="admin", visibility=shown),
+    ]
+    return st.navigation(pages, position="sidebar" if user is not None else "hidden")
+
+
+main()
