@@ -30,7 +30,14 @@ from make_us_rich.features.windows import make_windows
 from make_us_rich.models.challengers import Challengers
 from make_us_rich.models.interface import FitSettings, Scaler
 from make_us_rich.models.registry import TrainingParameters
-from make_us_rich.pipelines.converting.nodes import check_parity, convert_model, describe_candidate, draw_windows
+from make_us_rich.pipelines.converting.nodes import (
+    add_baseline,
+    check_parity,
+    convert_baseline,
+    convert_model,
+    describe_candidate,
+    draw_windows,
+)
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.nodes import publish_artifacts, write_manifest
 from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, line_up, split_klines
@@ -221,6 +228,13 @@ def judgement(architecture: str = "baseline", *, publish: bool = True) -> dict[s
 
 
 @cache
+def baseline_beside(architecture: str = "baseline") -> tuple[bytes, dict[str, Any]]:
+    """The graph of the baseline that is stored beside an architecture, and what it takes."""
+    made = prepared(architecture)
+    return convert_baseline(trained(architecture), made.features, made.klines, made.split, CONVERTING, RUN)
+
+
+@cache
 def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
     """What exporting stores of an architecture: its manifest and its graph."""
     made, chosen = prepared(architecture), trained(architecture)[architecture]
@@ -229,11 +243,13 @@ def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
     graph = convert_model(chosen, choice, windows, RUN)
     parity = check_parity(graph, chosen, choice, windows, CONVERTING, RUN)
     found = judgement(architecture)
-    candidate = describe_candidate(
+    described = describe_candidate(
         graph, parity, made.scalers, made.klines, made.split, metrics, found, chosen, windows, RUN
     )
-    checksums = publish_artifacts(candidate, graph, made.scalers)[2]
-    record = write_manifest(candidate, checksums, graph, RUN)
+    beside = baseline_beside(architecture)
+    candidate = add_baseline(described, *beside)
+    *_, checksums = publish_artifacts(candidate, graph, beside[0], made.scalers)
+    record = write_manifest(candidate, checksums, graph, beside[0], RUN)
     return Manifest.read(record, "btc_usdt"), graph
 
 
@@ -253,7 +269,8 @@ def store(project: Path, version: str, *, publish: bool = True) -> None:
     verdict = Verdict(publish=publish, reason="data whole" if publish else "data not whole: 3 candles missing")
     record = manifest.model_copy(update={"version": version, "verdict": verdict}).model_dump(mode="json")
     models = project / "data/06_models/btc_usdt"
-    OnnxDataset(filepath=models / "model.onnx", version=Version(None, version)).save(graph)
+    for name, model in {"model.onnx": graph, "baseline.onnx": baseline_beside()[0]}.items():
+        OnnxDataset(filepath=models / name, version=Version(None, version)).save(model)
     JSONDataset(filepath=str(models / "manifest.json"), version=Version(None, version)).save(record)
     if publish:
         pointer = pointer_of(project)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from make_us_rich.domain.errors import ArtifactError, DataError, MakeUsRichError
 from make_us_rich.domain.forecast import Forecast
@@ -171,7 +172,11 @@ def forecast_with(champion: Champion, candles: pd.DataFrame) -> Forecast:
         raise
     except Exception as exc:  # onnxruntime has a family of its own, without a base class
         raise ArtifactError(f"{name}: its graph fails on the newest candles; roll back, or train again") from exc
-    prices = np.asarray(forecast.quantiles)
-    if not (np.isfinite(prices).all() and (prices > 0).all() and (np.diff(prices, axis=1) >= 0).all()):
-        raise ArtifactError(f"{name}: its quantiles are not finite prices in order; roll back, or train again")
+    for whose, quantiles in {"its": forecast.quantiles, "its baseline's": forecast.baseline}.items():
+        if quantiles is not None and not _prices_in_order(np.asarray(quantiles)):
+            raise ArtifactError(f"{name}: {whose} quantiles are not finite prices in order; roll back, or train again")
     return forecast
+
+
+def _prices_in_order(prices: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(prices).all() and (prices > 0).all() and (np.diff(prices, axis=1) >= 0).all())

@@ -38,7 +38,7 @@ def _columns(candles: pd.DataFrame) -> CandleColumns:
 
 
 def _forecast(served: Served, forecast: Forecast) -> ForecastAnswer:
-    manifest, fan = served.manifest, _fan(forecast)
+    manifest, fan = served.manifest, _fan(forecast, forecast.quantiles)
     return ForecastAnswer(
         **fan.model_dump(),
         issued_at=forecast.issued_at,
@@ -48,16 +48,16 @@ def _forecast(served: Served, forecast: Forecast) -> ForecastAnswer:
         verdict=manifest.verdict.reason,
         edge=Edge(proven=manifest.edge.publish, reason=manifest.edge.reason),
         calibration=_widths(served.champion.widths),
-        baseline=fan if forecast.architecture == "baseline" else None,
+        baseline=_fan(forecast, forecast.baseline) if forecast.baseline else None,
     )
 
 
-def _fan(forecast: Forecast) -> Fan:
-    hours = range(1, len(forecast.quantiles) + 1)
+def _fan(forecast: Forecast, prices: tuple[tuple[float, ...], ...]) -> Fan:
+    hours = range(1, len(prices) + 1)
     return Fan(
         closes_at=[forecast.issued_at + hour * HOUR for hour in hours],
         levels=list(forecast.levels),
-        quantiles=[rounded(row) for row in forecast.quantiles],
+        quantiles=[rounded(row) for row in prices],
     )
 
 

@@ -12,7 +12,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from make_us_rich.config import CONFIG_LOADER_ARGS, find_project, in_project
 from make_us_rich.domain.champion import ChampionPointer
-from make_us_rich.domain.checksums import verify
 from make_us_rich.domain.errors import ArtifactError, ParameterError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.widths import Widths
@@ -104,10 +103,11 @@ def load_version(catalog: DataCatalog, pair: str, version: str) -> "Champion":
     from make_us_rich.inference.champion import Champion
 
     manifest = Manifest.read(_load(catalog, f"{pair}.manifest", version), f"{pair} {version}")
-    onnx_model: bytes = _load(catalog, f"{pair}.onnx_model", version)
-    _check(manifest, onnx_model, (pair, version))
+    _require_own(manifest, (pair, version))
+    graph = _graph(catalog, manifest, "onnx_model")
+    baseline = _graph(catalog, manifest, "baseline_onnx") if manifest.baseline else None
     widths = Widths.read(_load(catalog, f"{pair}.widths"), f"{pair} {version}")
-    return Champion(manifest, onnx_model, widths)
+    return Champion(manifest, graph, widths, baseline)
 
 
 def load_pointer(catalog: DataCatalog, pair: str) -> ChampionPointer:
@@ -147,11 +147,15 @@ def _missing(exc: DatasetError) -> str:
     return "it is not stored" if absent else " ".join(str(exc).split())
 
 
-def _check(manifest: Manifest, onnx_model: bytes, expected: tuple[str, str]) -> None:
-    name = " ".join(expected)
+def _require_own(manifest: Manifest, expected: tuple[str, str]) -> None:
     if (manifest.pair, manifest.version) != expected:
         raise ArtifactError(
-            f"{name}: the manifest is that of {manifest.pair} {manifest.version};"
+            f"{' '.join(expected)}: the manifest is that of {manifest.pair} {manifest.version};"
             " roll back to another version, or run the pair again"
         )
-    verify(onnx_model, manifest.checksums.get("onnx_model", ""), f"{name}: the ONNX model")
+
+
+def _graph(catalog: DataCatalog, manifest: Manifest, artifact: str) -> bytes:
+    graph: bytes = _load(catalog, f"{manifest.pair}.{artifact}", manifest.version)
+    manifest.verify(artifact, graph)
+    return graph

@@ -22,7 +22,17 @@ REPO = Path(__file__).resolve().parents[2]
 CONF = REPO / "conf"
 NAMES = ["btc_usdt", "eth_usdt"]
 LAYERS = {"raw", "intermediate", "feature", "model_input", "models", "evaluation", "published", "reporting"}
-IN_MEMORY = {"run", "checksums", "chosen", "new_trials", "parity_windows", "served_walk", "tried"}
+IN_MEMORY = {
+    "run",
+    "baseline_reads",
+    "checksums",
+    "chosen",
+    "described",
+    "new_trials",
+    "parity_windows",
+    "served_walk",
+    "tried",
+}
 """Datasets that live for a run only."""
 
 
@@ -160,7 +170,7 @@ def test_every_file_takes_the_stores_credentials(entries: dict[str, Any]) -> Non
 def test_what_is_published_is_versioned(entries: dict[str, Any]) -> None:
     versioned = {entry.removeprefix("{pair}.") for entry, value in entries.items() if value.get("versioned")}
 
-    assert versioned == {"scaler", "onnx_model", "manifest", "card", "card_text"}
+    assert versioned == {"scaler", "onnx_model", "baseline_onnx", "manifest", "card", "card_text"}
 
 
 def test_every_parameter_that_a_node_takes_is_configured(

@@ -12,8 +12,9 @@ from make_us_rich.datasets.champion import ChampionPointerDataset
 from make_us_rich.datasets.onnx import OnnxDataset
 from make_us_rich.datasets.served_model import ServedModelDataset
 from make_us_rich.domain.champion import ChampionPointer
-from synthetic import VERSION, published
+from synthetic import VERSION, baseline_beside, published
 
+BESIDE, _ = baseline_beside()
 SECOND = "2025-01-02T00.05.00.000Z"
 
 
@@ -27,7 +28,8 @@ def promote(store, *versions: str) -> None:
 def publish(store, version: str) -> None:
     manifest, graph = published()
     record = manifest.model_copy(update={"version": version}).model_dump(mode="json")
-    OnnxDataset(**store.args("btc_usdt/model.onnx"), version=Version(None, version)).save(graph)
+    for name, model in {"model.onnx": graph, "baseline.onnx": BESIDE}.items():
+        OnnxDataset(**store.args(f"btc_usdt/{name}"), version=Version(None, version)).save(model)
     JSONDataset(**store.args("btc_usdt/manifest.json"), version=Version(None, version)).save(record)
 
 
@@ -51,7 +53,7 @@ def test_the_version_that_the_pointer_names_last_is_served_with_its_graph(store)
     promote(store, SECOND, VERSION)
     model = served(store).load()
     assert model.manifest.version == VERSION
-    assert model.onnx_model == published()[1]
+    assert (model.onnx_model, model.baseline_onnx) == (published()[1], BESIDE)
 
 
 def test_another_processs_promotion_is_seen_at_once(store):
@@ -73,6 +75,7 @@ def test_artifacts_that_are_not_stored_are_told_and_no_model(store, caplog):
     ("name", "content", "words"),
     [
         ("model.onnx", b"junk", "the ONNX model: its checksum is not the one in its manifest"),
+        ("baseline.onnx", b"junk", "the baseline's ONNX model: its checksum is not the one in its manifest"),
         ("model.onnx", b"", "the file is damaged"),
         ("manifest.json", b"{", "the file is damaged"),
         ("manifest.json", b"{}", "not a valid manifest"),

@@ -62,7 +62,8 @@ def test_the_manifest_goes_first(stored, monkeypatch):
     deleted = []
     monkeypatch.setattr(versions._fs, "rm", lambda folder, recursive: deleted.append(folder.split("/")[-2:]))
     versions.save({V2, V3})
-    assert deleted == [[name, V1] for name in ("manifest.json", "model.onnx", "scaler.pkl", "card.json", "card.md")]
+    files = ("manifest.json", "model.onnx", "baseline.onnx", "scaler.pkl", "card.json", "card.md")
+    assert deleted == [[name, V1] for name in files]
 
 
 def test_one_version_as_a_text_is_refused(stored):

@@ -22,6 +22,7 @@ RECORD: dict[str, Any] = {
     "recipe": {"baseline": {"lookback": 168}},
     "trained_until": "2025-03-26T23:00:00Z",
     "edge": {"publish": False, "reason": "no edge: the point forecast is the last close"},
+    "baseline": {"feature_set": "returns", "columns": ["log_return"], "lookback": 168},
     "contract": CONTRACT,
     "version": "v1",
     "verdict": {"publish": True, "reason": "data whole"},
@@ -35,11 +36,13 @@ def test_a_record_survives_a_round_trip() -> None:
 
 
 def test_a_record_of_a_release_without_gate_has_no_recipe_and_no_edge() -> None:
-    old = {name: value for name, value in RECORD.items() if name not in ("recipe", "trained_until", "edge")}
+    newer = ("recipe", "trained_until", "edge", "baseline")
+    old = {name: value for name, value in RECORD.items() if name not in newer}
 
     manifest = Manifest.read(old, "btc_usdt v1")
 
-    assert (manifest.recipe, manifest.trained_until, manifest.edge.publish) == ({}, None, False)
+    assert (manifest.recipe, manifest.trained_until, manifest.baseline) == ({}, None, None)
+    assert not manifest.edge.publish
 
 
 @pytest.mark.parametrize("record", [None, [], "text", {}])

@@ -177,7 +177,7 @@ def test_a_store_that_cannot_be_used_stops_the_run(hooks: RunChecksHooks, tmp_pa
         hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
 
 
-@pytest.mark.parametrize("name", ["scaler", "onnx_model", "manifest", "champion", "kept_versions"])
+@pytest.mark.parametrize("name", ["scaler", "onnx_model", "baseline_onnx", "manifest", "champion", "kept_versions"])
 def test_nothing_is_published_once_the_pair_may_be_anothers(hooks: RunChecksHooks, name: str) -> None:
     class Lost:
         def check(self) -> None:

@@ -61,6 +61,31 @@ def widths_of(version: str, factor: float | None) -> Widths | None:
     )
 
 
+def test_the_baseline_beside_a_model_forecasts_as_it_does_alone() -> None:
+    manifest, graph = published("lstm_levels")
+    beside = Champion(manifest, graph, widths_of(manifest.version, 1.5), published()[1])
+    klines = newest(24 + 168)
+
+    forecast = beside.forecast(klines)
+
+    assert forecast.baseline == champion().forecast(klines).quantiles
+    assert forecast.quantiles != forecast.baseline
+
+
+def test_the_baseline_beside_a_model_may_need_more_candles_than_the_model() -> None:
+    manifest, graph = published("lstm_levels")
+
+    assert Champion(manifest, graph).candles == NEEDED["lstm_levels"]
+    assert Champion(manifest, graph, None, published()[1]).candles == NEEDED["baseline"]
+
+
+def test_a_model_of_before_release_0_2_has_no_baseline_beside_it() -> None:
+    manifest, graph = published()
+    old = Champion(manifest.model_copy(update={"baseline": None}), graph, None, graph)
+
+    assert old.forecast(newest(24 + 168)).baseline is None
+
+
 def test_without_an_edge_the_whole_forecast_moves_to_the_last_close() -> None:
     klines, last = newest(192), newest(1)["close"].item()
     own, held = (

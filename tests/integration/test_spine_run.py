@@ -21,18 +21,19 @@ def klines_asked(exchange: ReplayServer) -> list[dict[str, str]]:
 
 def test_a_run_publishes_scaler_onnx_card_and_manifest_under_one_version(trained: Any) -> None:
     (version,) = trained.versions("manifest.json")
-    for artifact in ("model.onnx", "scaler.pkl", "card.json", "card.md"):
+    for artifact in ("model.onnx", "baseline.onnx", "scaler.pkl", "card.json", "card.md"):
         assert trained.versions(artifact) == [version]
     assert trained.read_json("06_models", "btc_usdt", "champion.json")["promotions"][-1]["version"] == version
 
 
 def test_the_manifest_tells_what_the_artifacts_are(trained: Any) -> None:
     manifest = trained.champion().manifest
-    stored = trained.path("06_models", "btc_usdt", "model.onnx", manifest.version, "model.onnx").read_bytes()
-    scaler = trained.path("06_models", "btc_usdt", "scaler.pkl", manifest.version, "scaler.pkl").read_bytes()
+    files = {"onnx_model": "model.onnx", "baseline_onnx": "baseline.onnx", "scaler": "scaler.pkl"}
     assert manifest.checksums == {
-        "onnx_model": hashlib.sha256(stored).hexdigest(),
-        "scaler": hashlib.sha256(scaler).hexdigest(),
+        artifact: hashlib.sha256(
+            trained.path("06_models", "btc_usdt", file, manifest.version, file).read_bytes()
+        ).hexdigest()
+        for artifact, file in files.items()
     }
     assert (manifest.pair, manifest.architecture, manifest.horizon) == ("btc_usdt", "baseline", HORIZON)
     assert manifest.levels == QUANTILE_LEVELS
@@ -133,7 +134,7 @@ def test_retention_keeps_the_newest_version_and_the_champion_whole(project: Any)
     kept = project.versions()
     assert len(kept) == 2
     assert kept[0] == first == project.champion().manifest.version
-    for artifact in ("model.onnx", "scaler.pkl", "card.json", "card.md"):
+    for artifact in ("model.onnx", "baseline.onnx", "scaler.pkl", "card.json", "card.md"):
         assert project.versions(artifact) == kept
 
 

@@ -18,7 +18,9 @@ from make_us_rich.features.windows import Windows
 from make_us_rich.models.challengers import Challenger
 from make_us_rich.models.combination import Combination
 from make_us_rich.pipelines.converting.nodes import (
+    add_baseline,
     check_parity,
+    convert_baseline,
     convert_model,
     describe_candidate,
     draw_windows,
@@ -302,6 +304,37 @@ def test_a_model_that_was_judged_with_other_hyperparameters_is_refused(graph: by
 
     with pytest.raises(ArtifactError, match=r"btc_usdt: baseline was judged with other hyperparameters .* run the"):
         describe_candidate(graph, PARITY, made.scalers, made.klines, made.split, METRICS, found, chosen(), windows, RUN)
+
+
+def test_the_baseline_beside_a_model_is_the_one_of_the_same_run() -> None:
+    made, challengers = prepared("lstm_levels"), trained("lstm_levels")
+
+    graph, reads = convert_baseline(challengers, made.features, made.klines, made.split, CONVERTING, RUN)
+
+    inputs = made.parts("baseline").test.inputs()
+    found = onnxruntime.InferenceSession(graph).run(None, {"features": inputs})[0]
+    np.testing.assert_allclose(found, challengers["baseline"].fitted.quantiles(inputs), rtol=1e-5)
+    assert (reads["feature_set"], reads["lookback"], len(reads["columns"])) == ("returns", 24, 12)
+
+
+def test_a_baseline_that_differs_from_its_graph_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, challengers = prepared(), trained()
+    broken = tamper(challengers["baseline"].fitted.to_onnx(), "table", 1.5)
+    monkeypatch.setattr(type(challengers["baseline"].fitted), "to_onnx", lambda _: broken)
+
+    with pytest.raises(ParityError, match="btc_usdt baseline: the ONNX model disagrees with the fitted one"):
+        convert_baseline(challengers, made.features, made.klines, made.split, CONVERTING, RUN)
+
+
+def test_the_candidate_knows_what_the_baseline_beside_it_takes() -> None:
+    described = {"checksums": {"onnx_model": "abc"}, "pair": "btc_usdt"}
+    reads = {"feature_set": "returns", "columns": ["log_return"], "lookback": 168}
+
+    assert add_baseline(described, b"graph", reads) == {
+        "pair": "btc_usdt",
+        "checksums": {"onnx_model": "abc", "baseline_onnx": sha256(b"graph")},
+        "baseline": reads,
+    }
 
 
 def test_the_candidate_carries_the_verdict(graph: bytes, windows: Windows) -> None:

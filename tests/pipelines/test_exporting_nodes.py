@@ -20,7 +20,7 @@ from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.widths import Widths
 from make_us_rich.evaluation.calibration import Calibration
-from make_us_rich.pipelines.converting.nodes import convert_model, describe_candidate, draw_windows
+from make_us_rich.pipelines.converting.nodes import add_baseline, convert_model, describe_candidate, draw_windows
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.nodes import (
     choose_kept,
@@ -31,9 +31,10 @@ from make_us_rich.pipelines.exporting.nodes import (
 )
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 from make_us_rich.pipelines.exporting.pipeline import create_pipeline
-from synthetic import ROWS, RUN, STARTED, VERSION, judgement, prepared, trained
+from synthetic import ROWS, RUN, STARTED, VERSION, baseline_beside, judgement, prepared, trained
 
 CHOICE = {"architecture": "baseline"}
+BESIDE, _ = baseline_beside()
 SERVED = ChampionPointer(pair="btc_usdt").promote("v0", STARTED - timedelta(days=1), "data whole")
 REASON = "BTC_USDT: 3 candles missing between 2025-03-01 04:00 and 07:00 UTC"
 PASSED = {"publish": True, "reason": "mean CRPS 3 % below the baseline's"}
@@ -55,7 +56,7 @@ def windows() -> Any:
 @pytest.fixture(scope="module")
 def candidate(graph: bytes) -> dict[str, Any]:
     made, parity = prepared(), {"output": 1e-8, "price": 0.00123}
-    return describe_candidate(
+    described = describe_candidate(
         graph,
         parity,
         made.scalers,
@@ -67,6 +68,7 @@ def candidate(graph: bytes) -> dict[str, Any]:
         windows(),
         RUN,
     )
+    return add_baseline(described, *baseline_beside())
 
 
 @pytest.fixture
@@ -75,8 +77,8 @@ def manifest(candidate: dict[str, Any], graph: bytes) -> dict[str, Any]:
 
 
 def make_manifest(candidate: dict[str, Any], graph: bytes, verdict: dict[str, Any] = PASSED) -> dict[str, Any]:
-    checksums = publish_artifacts(candidate, graph, prepared().scalers)[2]
-    return write_manifest(candidate | {"verdict": verdict}, checksums, graph, RUN)
+    *_, checksums = publish_artifacts(candidate, graph, BESIDE, prepared().scalers)
+    return write_manifest(candidate | {"verdict": verdict}, checksums, graph, BESIDE, RUN)
 
 
 def run_exporting(
@@ -89,6 +91,7 @@ def run_exporting(
         {
             "scaler": PickleDataset(filepath=str(folder / "scaler.pkl"), version=version),
             "onnx_model": OnnxDataset(filepath=folder / "model.onnx", version=version),
+            "baseline_onnx": OnnxDataset(filepath=folder / "baseline.onnx", version=version),
             "manifest": JSONDataset(filepath=str(folder / "manifest.json"), version=version),
             "stored_champion": pointer,
             "champion": ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"),
@@ -101,6 +104,7 @@ def run_exporting(
     inputs = {
         "candidate": candidate | {"verdict": verdict},
         "candidate_onnx": graph,
+        "candidate_baseline_onnx": BESIDE,
         "scalers": prepared().scalers,
         "klines": prepared().klines,
         "params:calibration": Calibration(least_windows=40),
@@ -119,24 +123,29 @@ def test_a_scaler_of_another_run_is_refused(candidate: dict[str, Any], graph: by
     other: Any = {"baseline": MinMaxScaler(feature_range=(-1, 1)).fit([[0.0] * 12, [1.0] * 12])}
 
     with pytest.raises(ArtifactError, match="btc_usdt: the scaler and the model come from two runs; run the whole"):
-        publish_artifacts(candidate, graph, other)
+        publish_artifacts(candidate, graph, BESIDE, other)
 
 
 def test_a_run_without_the_candidates_scaler_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
     with pytest.raises(ArtifactError, match="the scaler and the model come from two runs"):
-        publish_artifacts(candidate, graph, {})
+        publish_artifacts(candidate, graph, BESIDE, {})
 
 
 def test_a_graph_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
-    with pytest.raises(ArtifactError, match="btc_usdt candidate: its checksum is not the one in its manifest"):
-        publish_artifacts(candidate, graph + b"x", prepared().scalers)
+    with pytest.raises(ArtifactError, match="btc_usdt candidate: the ONNX model: its checksum is not the one"):
+        publish_artifacts(candidate, graph + b"x", BESIDE, prepared().scalers)
+
+
+def test_a_baseline_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
+    with pytest.raises(ArtifactError, match="btc_usdt candidate: the baseline's ONNX model: its checksum is not"):
+        publish_artifacts(candidate, graph, BESIDE + b"x", prepared().scalers)
 
 
 def test_the_candidates_own_artifacts_are_published(candidate: dict[str, Any], graph: bytes) -> None:
-    scaler, onnx_model, _ = publish_artifacts(candidate, graph, prepared().scalers)
+    scaler, onnx_model, baseline_onnx, _ = publish_artifacts(candidate, graph, BESIDE, prepared().scalers)
 
     assert scaler is prepared().scalers["baseline"]
-    assert onnx_model == graph
+    assert (onnx_model, baseline_onnx) == (graph, BESIDE)
 
 
 def test_the_checksums_are_those_of_the_files_that_are_stored(
@@ -145,7 +154,7 @@ def test_the_checksums_are_those_of_the_files_that_are_stored(
     run_exporting(tmp_path, candidate, graph)
 
     record = JSONDataset(filepath=str(tmp_path / f"manifest.json/{VERSION}/manifest.json")).load()
-    files = {"scaler": "scaler.pkl", "onnx_model": "model.onnx"}
+    files = {"scaler": "scaler.pkl", "onnx_model": "model.onnx", "baseline_onnx": "baseline.onnx"}
     assert record["checksums"] == {
         artifact: sha256((tmp_path / name / VERSION / name).read_bytes()).hexdigest()
         for artifact, name in files.items()
@@ -199,14 +208,14 @@ def test_the_manifest_is_the_candidate_with_version_verdict_and_revision(
     assert {name: manifest[name] for name in same} == {name: candidate[name] for name in same}
 
 
+@pytest.mark.parametrize(("model", "beside", "named"), [(-1, None, "the ONNX"), (None, -1, "the baseline's ONNX")])
 def test_no_manifest_is_written_when_the_store_gives_back_another_graph(
-    candidate: dict[str, Any], graph: bytes
+    candidate: dict[str, Any], graph: bytes, model: int | None, beside: int | None, named: str
 ) -> None:
-    scalers = prepared().scalers
-    checksums = publish_artifacts(candidate, graph, scalers)[2]
+    *_, checksums = publish_artifacts(candidate, graph, BESIDE, prepared().scalers)
 
-    with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: its checksum is not the one"):
-        write_manifest(candidate, checksums, graph[:-1], RUN)
+    with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: {named} model: its checksum is not the one"):
+        write_manifest(candidate, checksums, graph[:model], BESIDE[:beside], RUN)
 
 
 def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

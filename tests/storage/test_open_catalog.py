@@ -38,12 +38,19 @@ CATALOG = {
         "credentials": "storage",
         "versioned": True,
     },
+    "{pair}.baseline_onnx": {
+        "type": "make_us_rich.datasets.onnx.OnnxDataset",
+        "filepath": "${globals:root}/{pair}/baseline.onnx",
+        "credentials": "storage",
+        "versioned": True,
+    },
     "{pair}.widths": {
         "type": "make_us_rich.datasets.stored.StoredJSONDataset",
         "filepath": "${globals:root}/{pair}/widths.json",
         "credentials": "storage",
     },
 }
+BESIDE = b"the baseline beside it"
 PRODUCTION = {
     "MAKE_US_RICH_BUCKET": "models",
     "AWS_ACCESS_KEY_ID": "me",
@@ -81,8 +88,8 @@ def project_on(request, project):
 class StandIn:
     """In place of the ONNX session, which tests/inference has for real."""
 
-    def __init__(self, manifest, onnx_model, widths=None):
-        self.manifest, self.onnx_model, self.widths = manifest, onnx_model, widths
+    def __init__(self, manifest, onnx_model, widths=None, baseline_onnx=None):
+        self.manifest, self.onnx_model, self.widths, self.baseline_onnx = manifest, onnx_model, widths, baseline_onnx
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +111,8 @@ def record(version: str, onnx_model: bytes) -> dict:
         "metrics": {},
         "parity": {},
         "scaler": "",
-        "checksums": {"onnx_model": sha256(onnx_model)},
+        "checksums": {"onnx_model": sha256(onnx_model), "baseline_onnx": sha256(BESIDE)},
+        "baseline": {"feature_set": "returns", "columns": ["return"], "lookback": 3},
         "verdict": {"publish": True, "reason": "better"},
         "packages": {},
         "git_revision": "unknown",
@@ -116,6 +124,7 @@ def publish(project: Path, version: str, at: datetime = MONDAY) -> None:
     catalog = open_catalog(project_path=project)
     model = f"model {version}".encode()
     catalog.get("btc_usdt.onnx_model", version=_version(version)).save(model)
+    catalog.get("btc_usdt.baseline_onnx", version=_version(version)).save(BESIDE)
     catalog.get("btc_usdt.manifest", version=_version(version)).save(record(version, model))
     pointer = catalog.load("btc_usdt.champion")
     catalog.save("btc_usdt.champion", pointer.promote(version, at, "better"))
@@ -131,6 +140,7 @@ def test_the_published_model_is_loaded(project_on):
     publish(project_on, V1)
     champion = load_champion(open_catalog(project_path=project_on), "btc_usdt")
     assert (champion.manifest.version, champion.onnx_model) == (V1, f"model {V1}".encode())
+    assert champion.baseline_onnx == BESIDE
 
 
 def test_a_promotion_by_another_process_is_seen_by_an_open_catalog(project_on):

@@ -10,7 +10,6 @@ from kedro.io.core import AbstractDataset, DatasetError
 from make_us_rich.datasets.atomic import JSONDataset
 from make_us_rich.datasets.champion import ChampionPointerDataset
 from make_us_rich.datasets.onnx import OnnxDataset
-from make_us_rich.domain.checksums import verify
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.published import Published
@@ -75,16 +74,21 @@ class ServedModelDataset(AbstractDataset[None, Published | None]):
             return None
 
     def _version(self, version: str) -> Published:
-        where: dict[str, Any] = {"version": Version(version, None), "credentials": self._credentials}
         name = f"{self._pair} {version}"
         try:
-            record = JSONDataset(filepath=f"{self._folder}/manifest.json", **where).load()
-            graph: bytes = OnnxDataset(filepath=f"{self._folder}/model.onnx", **where).load()
+            manifest = Manifest.read(self._at(version, JSONDataset, "manifest.json"), name)
+            graph = self._at(version, OnnxDataset, "model.onnx")
+            baseline = self._at(version, OnnxDataset, "baseline.onnx") if manifest.baseline else None
         except DatasetError as exc:
             raise _told(exc, name) from exc
-        manifest = Manifest.read(record, name)
-        verify(graph, manifest.checksums.get("onnx_model", ""), f"{name}: the ONNX model")
-        return Published(manifest, graph)
+        manifest.verify("onnx_model", graph)
+        if baseline is not None:
+            manifest.verify("baseline_onnx", baseline)
+        return Published(manifest, graph, baseline)
+
+    def _at(self, version: str, kind: type[JSONDataset | OnnxDataset], file: str) -> Any:
+        where: dict[str, Any] = {"version": Version(version, None), "credentials": self._credentials}
+        return kind(filepath=f"{self._folder}/{file}", **where).load()
 
     def save(self, data: None) -> None:  # noqa: ARG002
         """Models are published under their versions, and served by the pointer.

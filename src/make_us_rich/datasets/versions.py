@@ -13,7 +13,7 @@ from kedro.io.core import AbstractDataset, DatasetError, get_protocol_and_path
 from make_us_rich.datasets.atomic import list_files
 from make_us_rich.storage import naming
 
-PUBLISHED = ("manifest.json", "model.onnx", "scaler.pkl", "card.json", "card.md")
+PUBLISHED = ("manifest.json", "model.onnx", "baseline.onnx", "scaler.pkl", "card.json", "card.md")
 """Artifacts of a published version, in the order of deletion."""
 
 

@@ -20,6 +20,7 @@ class Forecast:
         last_close: Close of that candle, in quote currency.
         levels: Probability of each quantile, ascending, ``[level]``.
         quantiles: Prices in quote currency, ``[horizon][level]``, ascending along ``level``.
+        baseline: The same from the baseline, on the same candles; None where none is stored beside the model.
     """
 
     pair: str
@@ -29,6 +30,7 @@ class Forecast:
     last_close: float
     levels: tuple[float, ...]
     quantiles: tuple[tuple[float, ...], ...]
+    baseline: tuple[tuple[float, ...], ...] | None = None
 
     def at(self, horizon: int, level: float) -> float:
         """The price, in quote currency, that the close in ``horizon`` hours stays under with probability ``level``.

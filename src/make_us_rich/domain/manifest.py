@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from make_us_rich.domain.checksums import verify
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.validation import first_problem
 
@@ -21,6 +22,9 @@ class Verdict(BaseModel):
     reason: str
 
 
+GRAPHS = {"onnx_model": "the ONNX model", "baseline_onnx": "the baseline's ONNX model"}
+"""Graphs of a version by artifact, and what messages call them."""
+
 NO_EDGE = Verdict(publish=False, reason="no edge: the point forecast is the last close")
 """Of a model whose median is shown as the last close."""
 
@@ -33,6 +37,16 @@ class DataRange(BaseModel):
     start: datetime
     end: datetime
     rows: int
+
+
+class Reads(BaseModel):
+    """What a graph takes: ``lookback`` rows of these ``columns``, in this order, of a feature set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature_set: str
+    columns: tuple[str, ...]
+    lookback: int
 
 
 class Candidate(BaseModel):
@@ -51,11 +65,13 @@ class Candidate(BaseModel):
         parity: Largest difference between the ONNX graph and the fitted model: ``price`` in quote currency,
             ``output`` in log return.
         scaler: Fingerprint of the scaler that the graph holds, see ``scaler_fingerprint``.
-        checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, and ``scaler`` once it is published.
+        checksums: SHA-256 by artifact, hexadecimal: ``onnx_model``, ``baseline_onnx``, and ``scaler`` once it is
+            published.
         verdict: Whether it may be served.
         recipe: Hyperparameters by architecture, one for each member of a combination; empty before release 0.2.
         trained_until: Open time of the last candle that the fit has seen, UTC; forecasts of later ones calibrate it.
         edge: Whether the median may be shown instead of the last close.
+        baseline: What the baseline's graph, stored beside the model's, takes; None before release 0.2.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +92,12 @@ class Candidate(BaseModel):
     recipe: dict[str, dict[str, Any]] = {}
     trained_until: datetime | None = None
     edge: Verdict = NO_EDGE
+    baseline: Reads | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """What the model's own graph takes."""
+        return Reads(feature_set=self.feature_set, columns=self.columns, lookback=self.lookback)
 
 
 class Manifest(Candidate):
@@ -92,6 +114,14 @@ class Manifest(Candidate):
     version: str
     packages: dict[str, str]
     git_revision: str
+
+    def verify(self, artifact: str, graph: bytes) -> None:
+        """Compare a graph with its checksum.
+
+        Raises:
+            ArtifactError: They differ.
+        """
+        verify(graph, self.checksums.get(artifact, ""), f"{self.pair} {self.version}: {GRAPHS[artifact]}")
 
     @classmethod
     def read(cls, record: Any, name: str) -> "Manifest":

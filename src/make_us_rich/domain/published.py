@@ -12,7 +12,9 @@ class Published:
     Attributes:
         manifest: What it is.
         onnx_model: Its serialised graph, with the manifest's checksum.
+        baseline_onnx: The graph of the baseline beside it, likewise; None where it has none.
     """
 
     manifest: Manifest
     onnx_model: bytes
+    baseline_onnx: bytes | None = None

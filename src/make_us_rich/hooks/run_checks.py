@@ -20,7 +20,19 @@ from make_us_rich.locks import Held, pair_lock
 from make_us_rich.project_parameters import check_parameters
 from make_us_rich.storage import check_storage
 
-PUBLISHED = ("scaler", "onnx_model", "manifest", "champion", "kept_versions", "widths", "card", "card_text")
+PUBLISHED = frozenset(
+    {
+        "scaler",
+        "onnx_model",
+        "baseline_onnx",
+        "manifest",
+        "champion",
+        "kept_versions",
+        "widths",
+        "card",
+        "card_text",
+    }
+)
 """Datasets that only the holder of a pair may write."""
 
 

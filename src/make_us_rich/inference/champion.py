@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from make_us_rich.domain.errors import ArtifactError, DataError
+from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import Forecast
 from make_us_rich.domain.klines import HOUR, PRICE_COLUMNS
 from make_us_rich.evaluation.calibration import apply_widths, centre
-from make_us_rich.features.feature_set import FEATURE_SETS, compute_features, find_feature_set
 from make_us_rich.features.hours import follows, naive_utc
-from make_us_rich.inference.session import QuantileSession
+from make_us_rich.inference.graph import Graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,22 +28,27 @@ class Champion:
         manifest: What the model is.
         onnx_model: Its serialised graph; whoever loaded it has checked its checksum.
         widths: How its widths are calibrated; None, or those of another version: as they were fitted.
+        baseline_onnx: The graph of the baseline that is stored beside it; None where there is none.
 
     Raises:
-        ArtifactError: The graph and the manifest disagree.
+        ArtifactError: A graph and the manifest disagree.
     """
 
-    def __init__(self, manifest: Manifest, onnx_model: bytes, widths: Widths | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, onnx_model: bytes, widths: Widths | None = None, baseline_onnx: bytes | None = None
+    ) -> None:
         self.manifest = manifest
         self.widths = widths if widths and widths.version == manifest.version else None
-        _check_features(manifest)
-        shapes = (manifest.lookback, len(manifest.columns)), (manifest.horizon, len(manifest.levels))
-        self._session = QuantileSession(onnx_model, f"{manifest.pair} {manifest.version}", shapes)
+        name, output = f"{manifest.pair} {manifest.version}", (manifest.horizon, len(manifest.levels))
+        self._graph = Graph(onnx_model, name, manifest.reads, output)
+        self._baseline: Graph | None = None
+        if baseline_onnx is not None and manifest.baseline is not None:
+            self._baseline = Graph(baseline_onnx, f"{name}: the baseline", manifest.baseline, output)
 
     @property
     def candles(self) -> int:
         """Closed candles in a row that one forecast needs."""
-        return find_feature_set(self.manifest.feature_set).depth(self.manifest.lookback)
+        return max(graph.candles for graph in (self._graph, self._baseline) if graph)
 
     def forecast(self, klines: pd.DataFrame) -> Forecast:
         """Forecast from the newest candle on.
@@ -57,19 +61,17 @@ class Champion:
         """
         window = klines.tail(self.candles)
         self._check_candles(window)
-        features = compute_features(self.manifest.feature_set, window).tail(self.manifest.lookback)
-        inputs = features[list(self.manifest.columns)].to_numpy(np.float32)
-        self._require(np.isfinite(inputs))
-        last = window.iloc[-1]
-        prices = float(last["close"]) * np.exp(self._calibrated(self.quantiles(inputs[None]))[0].astype(np.float64))
+        last, close = window.iloc[-1], float(window["close"].iloc[-1])
+        returns = self._calibrated(self.quantiles(self._inputs(self._graph, window)))
         return Forecast(
             pair=self.manifest.pair,
             version=self.manifest.version,
             architecture=self.manifest.architecture,
             issued_at=(last["timestamp"] + HOUR).to_pydatetime(),
-            last_close=float(last["close"]),
+            last_close=close,
             levels=self.manifest.levels,
-            quantiles=tuple(tuple(map(float, row)) for row in prices),
+            quantiles=_prices(close, returns),
+            baseline=self._beside(window, close),
         )
 
     def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -81,13 +83,23 @@ class Champion:
         Returns:
             ``[window, horizon, level]``.
         """
-        found = self._session.quantiles(inputs)
+        found = self._graph.quantiles(inputs)
         return found if self.manifest.edge.publish else centre(found, self.manifest.levels).astype(np.float32)
 
     def _calibrated(self, quantiles: NDArray[np.float32]) -> NDArray[np.floating]:
         if self.widths is None:
             return quantiles
         return apply_widths(quantiles, np.asarray(self.widths.factors), self.manifest.levels)
+
+    def _beside(self, window: pd.DataFrame, close: float) -> tuple[tuple[float, ...], ...] | None:
+        if self._baseline is None:
+            return None
+        return _prices(close, self._baseline.quantiles(self._inputs(self._baseline, window)))
+
+    def _inputs(self, graph: Graph, window: pd.DataFrame) -> NDArray[np.float32]:
+        inputs = graph.inputs(window)
+        self._require(np.isfinite(inputs))
+        return inputs
 
     def _check_candles(self, window: pd.DataFrame) -> None:
         if len(window) < self.candles:
@@ -109,10 +121,6 @@ class Champion:
         return f"{self.manifest.pair}: a forecast needs {self.candles} closed candles in a row"
 
 
-def _check_features(manifest: Manifest) -> None:
-    known = FEATURE_SETS.get(manifest.feature_set)
-    if known is None or known.columns != manifest.columns:
-        raise ArtifactError(
-            f"{manifest.pair} {manifest.version}: made on the features {', '.join(manifest.columns)}"
-            f" of {manifest.feature_set!r}, which this release does not compute; train the pair again"
-        )
+def _prices(close: float, returns: NDArray[np.floating]) -> tuple[tuple[float, ...], ...]:
+    """Quote currency, ``[horizon][level]``, from log returns ``[1, horizon, level]``."""
+    return tuple(tuple(map(float, row)) for row in close * np.exp(returns[0].astype(np.float64)))

@@ -155,8 +155,8 @@ def test_a_graph_that_answers_nonsense_is_refused(stores_of: Open) -> None:
     stores = filled(stores_of)
     served = stores.models.get("btc_usdt")
     assert served is not None
-    session = served.champion._session
-    served.champion._session.quantiles = lambda inputs: session.__class__.quantiles(session, inputs) * float("nan")  # type: ignore[method-assign]
+    graph = served.champion._graph
+    graph.quantiles = lambda inputs: graph.__class__.quantiles(graph, inputs) * float("nan")  # type: ignore[method-assign]
 
     with pytest.raises(ArtifactError, match="its quantiles are not finite prices in order; roll back"):
         stores.forecasts.try_out(served.champion)

@@ -10,7 +10,7 @@ from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.judgement import Judgement
 from make_us_rich.domain.klines import HOUR
-from make_us_rich.domain.manifest import CONTRACT, NO_EDGE, Candidate, DataRange, Verdict
+from make_us_rich.domain.manifest import CONTRACT, NO_EDGE, Candidate, DataRange, Reads, Verdict
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.split import Split
 from make_us_rich.features.windows import Windows
@@ -20,6 +20,7 @@ from make_us_rich.models.combination import combine
 from make_us_rich.models.interface import Scaler, scaler_fingerprint
 from make_us_rich.models.parts import Features, cut_parts
 from make_us_rich.models.recipes import Recipe, recipe_of
+from make_us_rich.models.registry import BASELINE
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.converting.parity import compare
 
@@ -121,6 +122,33 @@ def describe_candidate(
         edge=_edge_of(made, recipe),
     )
     return candidate.model_dump(mode="json")
+
+
+def convert_baseline(
+    challengers: Challengers,
+    features: Features,
+    klines: pd.DataFrame,
+    split: dict[str, Any],
+    converting: ConvertingParameters,
+    run: RunContext,
+) -> tuple[bytes, dict[str, Any]]:
+    """The baseline of the same run, checked like the model beside which it is shown, and what it takes.
+
+    Raises:
+        ParityError: The graph differs from the fit by more than the tolerances.
+    """
+    baseline, choice = challengers[BASELINE], {"architecture": BASELINE}
+    windows = draw_windows(features, klines, split, baseline, converting)
+    graph = convert_model(baseline, choice, windows, run)
+    check_parity(graph, baseline, choice, windows, converting, run)
+    reads = Reads(feature_set=baseline.architecture.feature_set, columns=windows.columns, lookback=windows.lookback)
+    return graph, reads.model_dump(mode="json")
+
+
+def add_baseline(described: dict[str, Any], baseline_onnx: bytes, reads: dict[str, Any]) -> dict[str, Any]:
+    """The candidate's description with that of the baseline beside it."""
+    checksums = {**described["checksums"], "baseline_onnx": sha256(baseline_onnx)}
+    return {**described, "checksums": checksums, "baseline": reads}
 
 
 def _edge_of(made: Judgement, recipe: Recipe) -> Verdict:

@@ -3,7 +3,9 @@
 from kedro.pipeline import Node, Pipeline
 
 from make_us_rich.pipelines.converting.nodes import (
+    add_baseline,
     check_parity,
+    convert_baseline,
     convert_model,
     describe_candidate,
     draw_windows,
@@ -48,8 +50,20 @@ def create_pipeline() -> Pipeline:
                     "windows": "parity_windows",
                     "run": "run",
                 },
-                "candidate",
+                "described",
                 name="describe_candidate",
+            ),
+            Node(
+                convert_baseline,
+                ["challengers", "features", "klines", "split", "params:converting", "run"],
+                ["candidate_baseline_onnx", "baseline_reads"],
+                name="convert_baseline",
+            ),
+            Node(
+                add_baseline,
+                ["described", "candidate_baseline_onnx", "baseline_reads"],
+                "candidate",
+                name="add_baseline",
             ),
         ],
         tags=["converting"],

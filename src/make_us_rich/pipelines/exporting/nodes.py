@@ -11,7 +11,7 @@ import pandas as pd
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.checksums import sha256, verify
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.manifest import Candidate, Manifest
+from make_us_rich.domain.manifest import GRAPHS, Candidate, Manifest
 from make_us_rich.domain.published import Published
 from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.calibration import Calibration
@@ -26,9 +26,9 @@ PACKAGES = ("make-us-rich", "kedro", "numpy", "onnx", "onnxruntime", "pandas", "
 
 
 def publish_artifacts(
-    candidate: dict[str, Any], candidate_onnx: bytes, scalers: dict[str, Scaler]
-) -> tuple[Scaler, bytes, dict[str, str]]:
-    """The scaler and the graph of one run, for the catalog to save under one version, and their checksums.
+    candidate: dict[str, Any], candidate_onnx: bytes, candidate_baseline_onnx: bytes, scalers: dict[str, Scaler]
+) -> tuple[Scaler, bytes, bytes, dict[str, str]]:
+    """The scaler and the graphs of one run, for the catalog to save under one version, and their checksums.
 
     Raises:
         ArtifactError: They come from two runs, as after a run that was killed between two stages.
@@ -37,14 +37,17 @@ def publish_artifacts(
     scaler = next((each for each in scalers.values() if scaler_fingerprint(each) == card.scaler), None)
     if scaler is None:
         raise ArtifactError(f"{card.pair}: the scaler and the model come from two runs; run the whole pipeline again")
-    verify(candidate_onnx, card.checksums["onnx_model"], f"{card.pair} candidate")
-    return scaler, candidate_onnx, {**card.checksums, "scaler": sha256(pickle.dumps(scaler))}
+    for artifact, graph in {"onnx_model": candidate_onnx, "baseline_onnx": candidate_baseline_onnx}.items():
+        verify(graph, card.checksums[artifact], f"{card.pair} candidate: {GRAPHS[artifact]}")
+    checksums = {**card.checksums, "scaler": sha256(pickle.dumps(scaler))}
+    return scaler, candidate_onnx, candidate_baseline_onnx, checksums
 
 
 def write_manifest(
     candidate: dict[str, Any],
     checksums: dict[str, str],
     onnx_model: bytes,
+    baseline_onnx: bytes,
     run: RunContext,
 ) -> dict[str, Any]:
     """The manifest, written only after the artifacts and only when what the store holds is what was sent.
@@ -53,12 +56,12 @@ def write_manifest(
         candidate: What the model is, and whether it may be served.
         checksums: Of what was sent to the store.
         onnx_model: The graph, read back from the store.
+        baseline_onnx: The baseline's graph, read back as well.
         run: Version and revision.
 
     Raises:
         ArtifactError: The store gave back something else.
     """
-    verify(onnx_model, checksums["onnx_model"], f"{run.pair} {run.version}")
     card = Candidate.model_validate(candidate).model_dump() | {"checksums": checksums}
     manifest = Manifest(
         **card,
@@ -66,6 +69,8 @@ def write_manifest(
         packages=installed_versions(),
         git_revision=run.git_revision,
     )
+    manifest.verify("onnx_model", onnx_model)
+    manifest.verify("baseline_onnx", baseline_onnx)
     return manifest.model_dump(mode="json")
 
 

@@ -17,13 +17,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 publish_artifacts,
-                ["candidate", "candidate_onnx", "scalers"],
-                ["scaler", "onnx_model", "checksums"],
+                ["candidate", "candidate_onnx", "candidate_baseline_onnx", "scalers"],
+                ["scaler", "onnx_model", "baseline_onnx", "checksums"],
                 name="publish_artifacts",
             ),
             Node(
                 write_manifest,
-                ["candidate", "checksums", "onnx_model", "run"],
+                ["candidate", "checksums", "onnx_model", "baseline_onnx", "run"],
                 "manifest",
                 name="write_manifest",
             ),
