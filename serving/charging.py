@@ -9,12 +9,13 @@ from fastapi import Request
 
 from serving.accounts.errors import UnauthorizedError
 from serving.accounts.gatekeeper import Admission
+from serving.accounts.tokens import LOGIN
 from serving.errors import status_of
 
 TOKEN: dict[str, Any] = {
     "security": [{"HTTPBearer": []}, {"TokenInQuery": []}],
 }
-"""For OpenAPI: the API token in the header, or in the query for compatibility."""
+"""For OpenAPI: an API token or a login in the header, or an API token in the query for compatibility."""
 
 USAGE_HEADERS: dict[str, Any] = {
     name: {"description": about, "schema": {"type": "integer"}}
@@ -28,14 +29,16 @@ USAGE_HEADERS: dict[str, Any] = {
 
 
 def token_of(request: Request) -> str:
-    """The API token of a request.
+    """The token of a request: an API token, or in the header that of a login.
 
     Raises:
         UnauthorizedError: There is none.
     """
     kind, _, token = request.headers.get("authorization", "").partition(" ")
-    found = token.strip() if kind.lower() == "bearer" else request.query_params.get("token")
-    if not found:
+    in_header = kind.lower() == "bearer"
+    found = token.strip() if in_header else request.query_params.get("token")
+    # A login can do more than call, and an address is read by more than a header is.
+    if not found or (found.startswith(LOGIN) and not in_header):
         raise UnauthorizedError("this needs an API token", "send Authorization: Bearer <token>")
     return found
 

@@ -1,5 +1,6 @@
-"""The command ``python -m serving.accounts``: the tables, and the first admin."""
+"""The command ``python -m serving.accounts``: the tables, the first admin, and the demo's account."""
 
+import secrets
 import sys
 
 import click
@@ -7,7 +8,7 @@ import click
 from make_us_rich.domain.errors import MakeUsRichError
 from serving.accounts import schema, users
 from serving.accounts.accounts import now_utc
-from serving.accounts.database import Database, make_engine, naming
+from serving.accounts.database import Database, Result, Work, make_engine, naming
 from serving.accounts.errors import UnavailableError
 from serving.accounts.passwords import Passwords, check_password
 from serving.accounts.settings import AccountsSettings
@@ -49,6 +50,16 @@ def create_admin(name: str) -> None:
     click.echo(f"{normal} is an admin. The API token, which is not shown again: {token}")
 
 
+@commands.command("renew-demo")
+def renew_demo() -> None:
+    """Make the admin `demo`, or end its logins and give it another password: a random one, which is printed."""
+    settings = AccountsSettings()
+    password = secrets.token_urlsafe(12)
+    demo = NewUser("demo", Passwords(settings).hash_now(password), (ADMIN, MEMBER))
+    _write(settings, lambda session: users.renew(session, demo, now_utc()))
+    click.echo(f"{demo.name} {password}")
+
+
 def _password() -> str:
     if sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
@@ -57,9 +68,13 @@ def _password() -> str:
 
 
 def _add(settings: AccountsSettings, new: NewUser) -> str:
+    return _write(settings, lambda session: users.add(session, new, now_utc())[1])
+
+
+def _write(settings: AccountsSettings, work: Work[Result]) -> Result:
     database = Database(settings)
     database.prepare()
     try:
-        return database.write_now(lambda session: users.add(session, new, now_utc())[1])
+        return database.write_now(work)
     finally:
         database.close()

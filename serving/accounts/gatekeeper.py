@@ -15,9 +15,9 @@ from serving.accounts.errors import QuotaError, UnauthorizedError, UnavailableEr
 from serving.accounts.known_tokens import KnownTokens
 from serving.accounts.ledger import Block, Ledger
 from serving.accounts.months import first_day, next_month
-from serving.accounts.quotas import Lease, Owner, Wanted
+from serving.accounts.quotas import Lease, Owner, Question, Wanted
 from serving.accounts.settings import AccountsSettings
-from serving.accounts.tokens import API, has_shape, hash_of
+from serving.accounts.tokens import has_shape, hash_of
 
 _ROUND_SECONDS = 0.4
 _SPENT_SECONDS = 1.0
@@ -73,8 +73,11 @@ class Gatekeeper:
     async def admit(self, token: str) -> Admission:
         """Count a call, or refuse it.
 
+        Args:
+            token: An API token or that of a login; both count against the same calls.
+
         Raises:
-            UnauthorizedError: The token is unknown or revoked.
+            UnauthorizedError: The token is unknown, revoked or expired.
             QuotaError: The calls of the month are used up.
             UnavailableError: The database is down, and the token or the calls left are not known without it.
         """
@@ -103,7 +106,7 @@ class Gatekeeper:
             block.spent_until = 0.0
 
     def forget(self, user_id: int) -> None:
-        """Tokens or limit of a user have changed: the database is asked before the next call."""
+        """Tokens, logins or limit of a user have changed: the database is asked before the next call."""
         self._tokens.forget(user_id)
 
     def held(self, user_id: int) -> int:
@@ -131,7 +134,7 @@ class Gatekeeper:
     # Tokens
 
     async def _owner(self, token: str) -> Owner:
-        if not (token.startswith(API) and has_shape(token)):
+        if not has_shape(token):
             raise _unauthorized()
         key, now = hash_of(token), self._clock().timestamp()
         owner = self._tokens.fresh(key, now)
@@ -164,12 +167,12 @@ class Gatekeeper:
 
     async def _look_up(self, keys: list[str], key: str = "") -> Owner | None:
         while True:
-            version, asked = self._tokens.version, self._clock().timestamp()
-            work = functools.partial(quotas.owners, hashes=keys, otherwise=self._settings.monthly_calls)
-            owners = await self._database.read(work)
+            version, now = self._tokens.version, self._clock()
+            question = Question(keys, now, self._settings.monthly_calls)
+            owners = await self._database.read(functools.partial(quotas.owners, question=question))
             if version == self._tokens.version:  # Otherwise it may be an answer from before a revocation.
                 break
-        self._tokens.learn(keys, owners, asked)
+        self._tokens.learn(keys, owners, now.timestamp())
         for owner in owners.values():
             block = self._ledger.get(owner.user_id)
             if block is not None and block.limit != owner.limit:
@@ -226,7 +229,8 @@ class Gatekeeper:
     # Rounds
 
     async def _go_round(self) -> None:
-        while True:
+        # Not for ever: a cancellation that comes just as the database answers is lost in asyncio.wait_for.
+        while not self._closed:
             await asyncio.sleep(_ROUND_SECONDS)
             try:
                 await self._round()
@@ -270,4 +274,6 @@ class Gatekeeper:
 
 
 def _unauthorized() -> UnauthorizedError:
-    return UnauthorizedError("the API token is unknown or revoked", "log in and rotate it to get a new one")
+    return UnauthorizedError(
+        "the token is unknown, revoked or expired", "log in and rotate the API token to get a new one, or log in again"
+    )

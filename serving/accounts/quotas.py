@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, select, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from serving.accounts.tables import ApiToken, User, UserApiConsumption
+from serving.accounts.tables import ApiToken, Login, Moment, User, UserApiConsumption
 from serving.accounts.users import limit_of_user
 
 SHARE = 8
@@ -48,15 +48,25 @@ class Wanted:
     calls: int
 
 
-def owners(session: Session, hashes: Collection[str], otherwise: int) -> dict[str, Owner]:
-    """Whose tokens these are; a token that is not among the keys is unknown or revoked.
+@dataclass(frozen=True)
+class Question:
+    """Whose tokens are these?
 
-    Args:
-        session: A transaction.
-        hashes: Of the tokens.
+    Attributes:
+        hashes: Of API tokens and of logins.
+        now: A login that ends later is good.
         otherwise: Calls a month for whom neither user nor role has a limit.
     """
-    rows = session.execute(_OWNERS, {"hashes": list(hashes), "otherwise": otherwise})
+
+    hashes: Collection[str]
+    now: datetime
+    otherwise: int
+
+
+def owners(session: Session, question: Question) -> dict[str, Owner]:
+    """Whose tokens these are; a token that is not among the keys is unknown, revoked or expired."""
+    asked = {"hashes": list(question.hashes), "now": question.now, "otherwise": question.otherwise}
+    rows = session.execute(_OWNERS, asked)
     return {token: Owner(user_id, limit) for token, user_id, limit in rows}
 
 
@@ -125,8 +135,11 @@ def _taking() -> ReturningUpdate[int, int]:
 
 _TAKE = _taking()
 _LIMIT = select(limit_of_user(bindparam("otherwise", type_=Integer))).where(User.id == bindparam("whose"))
-_OWNERS = (
-    select(ApiToken.hash, User.id, limit_of_user(bindparam("otherwise", type_=Integer)))
-    .join(User)
-    .where(ApiToken.hash.in_(bindparam("hashes", expanding=True)))
-)
+
+
+def _owning(token: type[ApiToken] | type[Login]) -> Select[str, int, int]:
+    limit = limit_of_user(bindparam("otherwise", type_=Integer))
+    return select(token.hash, User.id, limit).join(User).where(token.hash.in_(bindparam("hashes", expanding=True)))
+
+
+_OWNERS = union_all(_owning(ApiToken), _owning(Login).where(Login.expires_at > bindparam("now", type_=Moment())))

@@ -31,6 +31,7 @@ class Usage:
 class Page(BaseModel):
     """Users in the order of their names."""
 
+    search: str = Field("", max_length=64, description="Part of a name")
     after: str = Field("", max_length=64, description="The last name of the page before")
     size: int = Field(100, ge=1, le=1000)
 
@@ -43,7 +44,8 @@ def usage_of(session: Session, user_id: int, now: datetime, otherwise: int) -> U
 
 def usages(session: Session, page: Page, now: datetime, otherwise: int) -> list[Usage]:
     """Many users' month."""
-    chosen = _months(now, otherwise).where(User.name > page.after).order_by(User.name).limit(page.size)
+    named = User.name.contains(page.search.casefold(), autoescape=True)
+    chosen = _months(now, otherwise).where(User.name > page.after, named).order_by(User.name).limit(page.size)
     return [Usage(user, used, limit, next_month(now)) for user, used, limit in session.execute(chosen).all()]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from serving.accounts import tokens
+from serving.accounts import logins, tokens
 from serving.accounts.errors import InvalidAccountError, LastAdminError, NameTakenError, NotFoundError
 from serving.accounts.months import first_day
 from serving.accounts.tables import ADMIN, Role, User, UserApiConsumption, UserRole
@@ -73,6 +73,16 @@ def add(session: Session, new: NewUser, now: datetime) -> tuple[User, str]:
         raise NameTakenError("the name is taken", "choose another, or log in") from exc
     session.add(UserApiConsumption(user_id=user.id, month=first_day(now)))
     return user, tokens.issue(session, user.id, now)
+
+
+def renew(session: Session, renewed: NewUser, now: datetime) -> None:
+    """Give a user this password and no login, or store one who is not there yet."""
+    user = find(session, renewed.name)
+    if user is None:
+        add(session, renewed, now)
+        return
+    user.password_hash = renewed.password_hash
+    logins.close_logins(session, user.id)
 
 
 def set_roles(session: Session, name: str, wanted: Collection[str]) -> User:

@@ -62,9 +62,13 @@ async def set_limit(name: Name, wanted: LimitIn, accounts: AccountsDep) -> Usage
 @router.delete("/users/{name}/logins")
 async def close_logins(name: Name, accounts: AccountsDep) -> ClosedOut:
     """End every login of a user, at once."""
-    closed = await accounts.database.write(
-        lambda session: logins.close_logins(session, users.get(session, name).id),
-    )
+
+    def close(session: Session) -> tuple[int, int]:
+        user_id = users.get(session, name).id
+        return user_id, logins.close_logins(session, user_id)
+
+    user_id, closed = await accounts.database.write(close)
+    accounts.gatekeeper.forget(user_id)
     return ClosedOut(closed=closed)
 
 

@@ -31,6 +31,27 @@ async def test_an_admin_is_made_with_a_password_that_is_piped_in(database_url: s
         assert (await http.ask("GET", "/me", token)).json()["name"] == "root"
 
 
+@pytest.mark.anyio
+async def test_the_demo_has_another_password_each_time(database_url: str, clock: Clock) -> None:
+    first, second = (run(database_url, "renew-demo").stdout.split() for _ in range(2))
+    assert first[0] == second[0] == "demo"
+    async with site(database_url, clock) as http:
+        answers = [
+            await http.ask("POST", "/login", json={"name": "demo", "password": each}) for each in (first[1], second[1])
+        ]
+        assert [answer.status_code for answer in answers] == [401, 200]
+        assert answers[1].json()["roles"] == ["admin", "member"]
+
+
+@pytest.mark.anyio
+async def test_a_login_of_the_demo_ends_with_its_password(sqlite_url: str, clock: Clock) -> None:
+    name, password = run(sqlite_url, "renew-demo").stdout.split()
+    async with site(sqlite_url, clock) as http:
+        login = (await http.log_in(name, password)).json()["login_token"]
+        run(sqlite_url, "renew-demo")
+        assert (await http.ask("GET", "/me", login)).status_code == 401
+
+
 def test_an_embedded_database_is_made_for_the_first_admin(tmp_path: Path) -> None:
     done = run(f"sqlite:///{tmp_path}/accounts.db", "create-admin", "root", typed=f"{PASSWORD}\n")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,5 +1,7 @@
 """What admins may do, and nobody else."""
 
+from urllib.parse import quote
+
 import pytest
 from argon2 import PasswordHasher
 from fastapi.routing import APIRoute
@@ -75,6 +77,18 @@ async def test_users_are_listed_by_name_in_pages_with_their_month(database_url: 
         assert rest["next_after"] is None
         assert first["users"][0]["used"] == 50  # With what the process has set aside.
         assert rest["users"][0]["roles"] == ["admin", "member"]
+
+
+@pytest.mark.parametrize(("search", "found"), [("a", ["ada", "grace"]), ("RA", ["grace"]), ("_", []), ("%", [])])
+async def test_users_are_found_by_part_of_a_name(
+    database_url: str, clock: Clock, search: str, found: list[str]
+) -> None:
+    async with site(database_url, clock) as http:
+        admin = (await admin_of(http))["login"]
+        for name in ("ada", "grace"):
+            await http.register(name)
+        answer = (await http.ask("GET", f"/admin/users?search={quote(search)}", admin)).json()
+        assert [user["name"] for user in answer["users"]] == found
 
 
 async def test_consumption_is_the_sum_of_all_users(database_url: str, clock: Clock) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
 
 from accounts_site import Clock, join, opened
-from serving.accounts import quotas, tokens, users
+from serving.accounts import logins, quotas, tokens, users
 from serving.accounts.accounts import Accounts, LoggedIn
 from serving.accounts.errors import QuotaError, UnauthorizedError, UnavailableError
 from serving.accounts.months import first_day
@@ -316,3 +316,31 @@ async def test_blocks_shrink_towards_the_end(database_url: str, clock: Clock) ->
             left -= block
             given.append(block)
         assert sum(given) == 1000
+
+
+async def test_a_login_and_the_api_token_count_against_one_quota(database_url: str, clock: Clock) -> None:
+    async with opened(database_url, clock) as accounts:
+        user = await join(accounts)
+        passed = await call(accounts, user.login_token, 400)
+        assert passed + await call(accounts, token_of(user)) == 1000
+        assert await call(accounts, user.login_token) == 0
+
+
+async def test_a_login_admits_until_it_is_over(database_url: str, clock: Clock) -> None:
+    async with opened(database_url, clock) as accounts:
+        user = await join(accounts)
+        clock.now = user.expires_at - timedelta(seconds=1)
+        await accounts.gatekeeper.admit(user.login_token)
+        clock.go(seconds=2)
+        with pytest.raises(UnauthorizedError, match="expired"):
+            await accounts.gatekeeper.admit(user.login_token)
+
+
+async def test_a_login_that_ended_in_another_process_admits_no_longer(database_url: str, clock: Clock) -> None:
+    async with opened(database_url, clock) as one, opened(database_url, clock) as other:
+        user = await join(one)
+        await other.gatekeeper.admit(user.login_token)
+        await one.database.write(lambda session: logins.close_login(session, user.login_token))
+        clock.go(seconds=1)
+        with pytest.raises(UnauthorizedError):
+            await other.gatekeeper.admit(user.login_token)

@@ -29,6 +29,21 @@ def test_get_and_the_token_in_the_query_do_the_same(api) -> None:
     assert by_get["forecast"] == by_put["forecast"]
 
 
+def test_a_login_in_the_header_does_and_one_in_the_query_does_not(api) -> None:
+    login = api.register().login_token
+
+    assert api.client.get(PREDICT, headers={"Authorization": f"Bearer {login}"}).status_code == 200
+    assert api.client.get(f"{PREDICT}&token={login}").status_code == 401
+
+
+def test_a_login_is_dead_for_forecasts_at_log_out(api) -> None:
+    login = {"Authorization": f"Bearer {api.register().login_token}"}
+    api.client.get(PREDICT, headers=login)
+    api.client.post("/api/v1/logout", headers=login)
+
+    assert api.client.get(PREDICT, headers=login).status_code == 401
+
+
 def test_currencies_may_be_written_in_capitals(api) -> None:
     answer = api.client.get("/api/v1/predict?currency=BTC&compare=USDT", headers=api.bearer())
 
