@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test system-packages lint types contracts docs bench bench-quality mlflow viz clean
+.PHONY: help setup demo serve test test-browser system-packages lint types contracts docs bench bench-quality mlflow viz clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,8 +25,12 @@ $(SETUP): pyproject.toml constraints.txt
 demo: $(SETUP) ## Train, check and publish on the replay exchange, then show what came out
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ./demo.sh
 
-serve: $(SETUP) ## The API on what has been published, in the foreground; KEDRO_ENV=demo for the demo's
-	$(BIN)/python -m serving
+serve: $(SETUP) ## API and interface on what has been published, in the foreground; KEDRO_ENV=demo for the demo's
+	@exec $(BIN)/python serve.py
+
+test-browser: $(SETUP) system-packages ## The interface in a real browser; keeps screenshots
+	@$(BIN)/pytest tests/browser/interface
+	@echo "Screenshots: $(CURDIR)/.screenshots/interface"
 
 test: $(SETUP) system-packages ## All tests, on real parts
 	$(BIN)/pytest

@@ -150,6 +150,10 @@ class ApiClient:
         """Load the newest champions now."""
         return self._ask("PUT", "/update_models", answers.Loaded)
 
+    def roll_back(self, pair: str, version: str) -> None:
+        """Make an earlier version the champion."""
+        self._send("PUT", f"/admin/pairs/{_part(pair)}/champion", params={"version": version})
+
     def update_date(self, day: date | None) -> answers.Pairs:
         """Serve the champions as of a date; none: today's."""
         return self._ask("PUT", "/update_date", answers.Pairs, params={"date": day.isoformat()} if day else {})

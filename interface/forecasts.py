@@ -73,6 +73,11 @@ def current(pair: str) -> Current:
     return Current(prediction, timedelta(seconds=prediction.age_seconds) + since, served.problem)
 
 
+def forget_pairs() -> None:
+    """What is served has changed: ask again."""
+    _pairs.clear()
+
+
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def _pairs(_client: ApiClient) -> Pairs:
     return _client.pairs()

@@ -17,6 +17,8 @@ _TOKEN = "login_token"  # noqa: S105
 _USER = "user"
 _ERRAND = "errand"
 _ENDED = "login_ended"
+_NEW_TOKEN = "new_api_token"  # noqa: S105
+_JUST_REGISTERED = "just_registered"
 
 
 @cache
@@ -68,6 +70,8 @@ def last_known() -> Usage | None:
 def enter(login: Login) -> None:
     """Somebody has logged in: here, and by the cookie in every tab for as long as the login lasts."""
     _clear()
+    st.session_state[_NEW_TOKEN] = login.api_token
+    st.session_state[_JUST_REGISTERED] = login.api_token is not None
     st.session_state[_TOKEN] = login.login_token
     st.session_state[_ERRAND] = ("keep", TICKETS.issue(login.login_token, login.expires_at))
 
@@ -101,6 +105,28 @@ def expire() -> None:
 def has_ended() -> bool:
     """Whether a login has just ended on its own or elsewhere."""
     return bool(st.session_state.get(_ENDED))
+
+
+def new_token() -> str | None:
+    """The API token that has just been made, until the user has put it away."""
+    token: str | None = st.session_state.get(_NEW_TOKEN)
+    return token
+
+
+def keep_token(token: str) -> None:
+    """Show a new API token until it is put away."""
+    st.session_state[_NEW_TOKEN] = token
+
+
+def put_token_away() -> None:
+    """The user has kept the new API token: nothing here remembers it."""
+    st.session_state[_NEW_TOKEN] = None
+    st.session_state[_JUST_REGISTERED] = False
+
+
+def has_just_registered() -> bool:
+    """Whether the first API token is still to be put away."""
+    return bool(st.session_state.get(_JUST_REGISTERED))
 
 
 def run_errand() -> None:

@@ -163,11 +163,16 @@ BROKEN = State(
 
 def show(state: State) -> None:
     """Show a state; where it may pass, the page tries again by itself, and at once when told to."""
-    markup.show(_STATE, **asdict(state))
+    show_briefly(state)
     if state.may_pass:
         st.session_state[_WAITING_SINCE] = datetime.now(UTC)
         st.button("Try again now", type="primary", key="try-again")
         _try_again()
+
+
+def show_briefly(state: State) -> None:
+    """Show a state beside what can still be used."""
+    markup.show(_STATE, **asdict(state))
 
 
 @st.fragment(run_every=AGAIN_SECONDS)

@@ -8,7 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from interface import frame, session, states
 from interface.api_answers import Usage
 from interface.api_errors import ApiError
-from interface.app_pages import account, admin, forecast, login, models
+from interface.app_pages import account, admin, forecast, login, models, welcome
 
 
 def main() -> None:
@@ -26,8 +26,17 @@ def main() -> None:
     else:
         frame.sidebar(user)
         with states.told():
-            page.run()
+            run(page)
     session.run_errand()
+
+
+def run(page: StreamlitPage) -> None:
+    """The page that was chosen; before it, once, the API token of who has just registered."""
+    token = session.new_token()
+    if token and session.has_just_registered():
+        welcome.show(token)
+    else:
+        page.run()
 
 
 def navigate(user: Usage | None) -> StreamlitPage:
