@@ -35,7 +35,7 @@ test-browser: $(SETUP) system-packages ## The interface in a real browser; keeps
 test: $(SETUP) system-packages ## All tests, on real parts
 	$(BIN)/pytest
 
-system-packages: ## Chromium for the tests that look at pages; as root through apt
+system-packages: ## Chromium, PostgreSQL and cron for the tests that drive them; as root through apt
 	@./tests/system-packages.sh
 
 lint: $(SETUP) ## Style
@@ -58,6 +58,12 @@ bench: $(SETUP) ## Every benchmark; the last line of each is one JSON object
 bench-quality: $(SETUP) ## Every architecture against the baseline on a folder of kline files: DATA=<folder> OUT=<csv>
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "say what to read and what to write: make bench-quality DATA=<folder> OUT=<csv>"; exit 1; }
 	$(BIN)/python benchmarks/quality.py "$(DATA)" "$(OUT)"
+
+schedule: $(SETUP) ## Let cron run every pair each hour; KEDRO_ENV=production for that environment
+	@$(BIN)/kedro schedule $(if $(KEDRO_ENV),--env="$(KEDRO_ENV)")
+
+unschedule: $(SETUP) ## Take that out of the crontab again
+	@$(BIN)/kedro unschedule
 
 mlflow: $(SETUP) ## The runs, in a browser
 	$(BIN)/kedro mlflow ui

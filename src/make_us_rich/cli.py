@@ -1,6 +1,7 @@
 """Commands of the project: Kedro's run with errors in one line, the champions, and the way back."""
 
 import functools
+import sys
 from collections.abc import Callable
 from copy import copy
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from kedro.framework.project import pipelines
 
 from make_us_rich import pairs
 from make_us_rich.catalog import open_config
+from make_us_rich.config import find_project
 from make_us_rich.domain.errors import ParameterError, UnknownPairError
 from make_us_rich.storage import explain
 
@@ -119,3 +121,36 @@ def rollback(pair: str, version: str | None, env: str | None) -> None:
     from make_us_rich.champions import roll_back
 
     click.echo(roll_back(pair, version, env))
+
+
+@cli.command()
+@click.argument("names", nargs=-1, metavar="[PAIR]...")
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def hourly(names: tuple[str, ...], env: str | None) -> None:
+    """Do what the hour asks for and has not been done, for every pair or those named; what cron calls."""
+    from make_us_rich.hourly.command import work
+
+    if not work(names, env, lambda run: click.echo(run.line, err=not run.ok)):
+        sys.exit(1)
+
+
+@cli.command()
+@click.option("--env", "-e", default=None, help="Environment of the runs, such as production.")
+@in_one_line
+def schedule(env: str | None) -> None:
+    """Let this user's cron call kedro hourly; other lines of the crontab stay."""
+    from make_us_rich.hourly import crontab
+
+    if env:
+        open_config(env)  # Refuses an environment that is not there.
+    click.echo(crontab.schedule(find_project(), env))
+
+
+@cli.command()
+@in_one_line
+def unschedule() -> None:
+    """Take the lines of kedro schedule out of this user's crontab."""
+    from make_us_rich.hourly import crontab
+
+    click.echo(crontab.unschedule(find_project()))

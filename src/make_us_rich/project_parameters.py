@@ -9,6 +9,7 @@ from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.evaluation.folds import WalkForward
 from make_us_rich.evaluation.gate import GateRules
+from make_us_rich.hourly.parameters import HourlyParameters
 from make_us_rich.models.registry import TrainingParameters, requested
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
@@ -44,6 +45,7 @@ class ProjectParameters(BaseModel):
     converting: ConvertingParameters
     exporting: ExportingParameters
     searching: SearchingParameters
+    hourly: HourlyParameters
 
 
 def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:
