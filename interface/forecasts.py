@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from interface import session
-from interface.api_answers import Pairs, PairServed, Prediction
+from interface.api_answers import ModelServed, Pairs, PairServed, PastForecasts, Prediction
 from interface.api_client import ApiClient
 
 STALE_AFTER = timedelta(minutes=62)
@@ -78,6 +78,29 @@ def forget_pairs() -> None:
     _pairs.clear()
 
 
+def past(shown: Current, horizon: int) -> PastForecasts:
+    """The record of a pair up to a forecast; not counted, the same for everybody.
+
+    Raises:
+        ApiError: There is none.
+    """
+    issue = shown.prediction
+    found: PastForecasts = _past(
+        session.client(), issue.pair, horizon, issue.forecast.version, issue.forecast.issued_at
+    )
+    return found
+
+
+def model(pair: str, version: str) -> ModelServed:
+    """The champion of a pair, of which this is the version.
+
+    Raises:
+        ApiError: The API does not say.
+    """
+    found: ModelServed = _model(session.client(), pair, version)
+    return found
+
+
 @st.cache_data(ttl=5, max_entries=1, show_spinner=False)
 def _pairs(_client: ApiClient) -> Pairs:
     return _client.pairs()
@@ -86,3 +109,14 @@ def _pairs(_client: ApiClient) -> Pairs:
 @st.cache_data(ttl=7200, max_entries=1000, show_spinner=False)
 def _predicted(_client: ApiClient, issue: _Issue) -> Remembered:
     return Remembered(_client.predict(issue.pair), datetime.now(UTC))
+
+
+# Nothing in these depends on who asks: they are kept under what they say.
+@st.cache_data(ttl=7200, max_entries=500, show_spinner=False)
+def _past(_client: ApiClient, pair: str, horizon: int, *until: object) -> PastForecasts:  # noqa: ARG001
+    return _client.past(pair, horizon)
+
+
+@st.cache_data(ttl=7200, max_entries=500, show_spinner=False)
+def _model(_client: ApiClient, pair: str, version: str) -> ModelServed:  # noqa: ARG001
+    return _client.model(pair)

@@ -1,5 +1,6 @@
 """The one door to HTML: what comes from users, pairs or the API is always escaped, and never Markdown."""
 
+from collections.abc import Iterable
 from html import escape
 
 import streamlit as st
@@ -13,3 +14,8 @@ def fill(template: str, **texts: object) -> str:
 def show(template: str, **texts: object) -> None:
     """Show HTML of ours with texts of others in its places."""
     st.html(fill(template, **texts))
+
+
+def show_all(opening: str, parts: Iterable[str], closing: str) -> None:
+    """Show what ``fill`` has made, one after the other, within a tag of ours."""
+    st.html("".join([opening, *parts, closing]))

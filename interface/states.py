@@ -160,6 +160,14 @@ BROKEN = State(
 )
 """For what nobody foresaw."""
 
+NO_PAIRS = State(
+    "No pairs yet",
+    "The project is configured for no pair.",
+    "Add one under pairs in conf/base/parameters.yml, and restart the API.",
+    "calm",
+)
+"""For a page that has nothing to choose from."""
+
 
 def show(state: State) -> None:
     """Show a state; where it may pass, the page tries again by itself, and at once when told to."""

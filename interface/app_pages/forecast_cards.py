@@ -1,0 +1,84 @@
+"""The cards above the chart of a forecast."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from interface import cards, forecasts, scenes, words
+from interface.api_answers import ModelServed, PastForecasts, Prediction
+from interface.cards import Card
+from interface.forecasts import Current
+from interface.numbers import THIN, age, lasting, percent, price, quote, utc
+from interface.scenes import Choice
+from make_us_rich.domain.klines import HOUR
+
+_DAY = 24
+
+
+def show(choice: Choice, current: Current, past: PastForecasts | None) -> None:
+    """Price, ranges, record and ages."""
+    prediction = current.prediction
+    model = forecasts.model(prediction.pair, prediction.forecast.version)
+    cards.show(
+        [
+            _last_price(prediction),
+            *_ranges(choice, prediction),
+            _direction(prediction.forecast.edge.proven),
+            _record(past),
+            _skill(model),
+            _model_age(model),
+            _data_age(current),
+        ]
+    )
+
+
+def _last_price(prediction: Prediction) -> Card:
+    closes = prediction.data.close
+    moved = closes[-1] / closes[-1 - _DAY] - 1 if len(closes) > _DAY else None
+    note = "" if moved is None else f"{percent(moved, signed=True)} in 24 hours"
+    return Card("Last price", price(prediction.forecast.last_close), quote(prediction.pair), note)
+
+
+def _ranges(choice: Choice, prediction: Prediction) -> Iterator[Card]:
+    forecast = prediction.forecast
+    fan, unit = scenes.chosen_fan(choice, forecast), quote(prediction.pair)
+    for label, hour in (("In the next hour", 1), ("By tomorrow", _DAY)):
+        span = words.Span.of(fan.quantiles[hour - 1], fan.levels, forecast.last_close)
+        yield Card(label, str(span), "", f"{unit} with 80{THIN}% probability, {span.give_or_take()}")
+
+
+def _record(past: PastForecasts | None) -> Card:
+    share = past.coverage.get("80") if past else None
+    count = sum(each.outcome is not None for each in past.forecasts) if past else 0
+    said = words.held(share, count, past.horizon if past else 1)
+    figure = "–" if share is None else percent(share, 0)
+    promise = "" if share is None else f", {words.as_promised(said)}"
+    return Card(f"Record of the 80{THIN}% range", figure, "held", f"{said.text}{promise}", said.tone)
+
+
+def _skill(model: ModelServed) -> Card:
+    skill = (model.manifest.get("metrics") or {}).get("crps_skill_mean")
+    said = words.better(skill)
+    return Card("Skill in tests", "–" if skill is None else percent(skill, signed=True), "", said.text, said.tone)
+
+
+def _direction(proven: bool) -> Card:
+    figure = "Edge" if proven else "No edge"
+    note = "its guess at the price beat the last price" if proven else "up or down: the model does not claim to know"
+    return Card("Direction", figure, "", note)
+
+
+def _model_age(model: ModelServed) -> Card:
+    promoted = model.promotions[-1].at if model.promotions else model.loaded_at
+    return Card(
+        "Model published",
+        age(datetime.now(UTC) - promoted),
+        "",
+        f"{words.member_names(model.architecture)}, {utc(promoted)}",
+    )
+
+
+def _data_age(current: Current) -> Card:
+    issued = current.prediction.forecast.issued_at
+    coming = timedelta(0) if current.stale else HOUR - current.age
+    note = f"candle of {utc(issued)}" + (f", next in {lasting(coming)}" if coming > timedelta(0) else "")
+    return Card("Newest candle closed", age(current.age), "", note, "poor" if current.stale else "fair")

@@ -1,0 +1,1 @@
+"""Frames and records to Plotly figures: pure functions, one kind of chart a file."""

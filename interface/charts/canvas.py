@@ -1,0 +1,85 @@
+"""The ground that all charts share: margins, axes, fonts, the legend below, and the button that saves a picture."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from plotly import graph_objects as go
+
+from interface.palette import Palette
+
+FONT = '"Source Sans", "Source Sans 3", system-ui, sans-serif'
+_SMALL = 12
+
+
+def canvas(palette: Palette, height: int, **layout: Any) -> go.Figure:
+    """An empty figure in the colours of the page.
+
+    Args:
+        palette: Colours.
+        height: Pixels.
+        layout: What differs from the rest, as Plotly names it.
+    """
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 34, "b": 64},
+        paper_bgcolor=palette.ground,
+        plot_bgcolor=palette.ground,
+        font={"family": FONT, "size": _SMALL, "color": palette.muted},
+        hoverlabel={"bgcolor": palette.ground, "bordercolor": palette.muted, "font": {"color": palette.ink}},
+        legend=_below(),
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": palette.muted, "activecolor": palette.fan},
+    )
+    figure.update_xaxes(**_axis(palette))
+    figure.update_yaxes(**_axis(palette))
+    # A template would bring colours of its own.
+    figure.update_layout(template="none", **layout)
+    return figure
+
+
+def picture(name: str) -> dict[str, Any]:
+    """Plotly's buttons: zoom, reset, and one that saves a PNG of this name, large enough for a slide."""
+    return {
+        "displaylogo": False,
+        "modeBarButtonsToRemove": ["autoScale2d", "lasso2d", "select2d"],
+        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2, "width": 1280, "height": 640},
+    }
+
+
+def nothing(palette: Palette, text: str) -> go.Figure:
+    """A chart of which there is nothing yet, and why."""
+    figure = canvas(palette, 160)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(text=text, showarrow=False, font={"size": 14}, xref="paper", yref="paper", x=0.5, y=0.5)
+    return figure
+
+
+def stamps(moments: Iterable[datetime]) -> list[str]:
+    """Moments as Plotly reads times: in UTC, and without a zone, of which it knows none."""
+    return [f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" for moment in moments]
+
+
+def _axis(palette: Palette) -> dict[str, Any]:
+    return {
+        "gridcolor": palette.grid,
+        "linecolor": palette.grid,
+        "tickcolor": palette.grid,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"font": {"size": _SMALL}},
+    }
+
+
+def _below() -> dict[str, Any]:
+    return {
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "bottom",
+        "yref": "container",
+        "bgcolor": "rgba(0,0,0,0)",
+        "font": {"size": 11},
+    }
