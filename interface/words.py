@@ -59,9 +59,8 @@ def expected(span: Span, pair: str, horizon: int) -> str:
     """What a range means: in the next hour, by tomorrow, or in so many hours."""
     when = {1: "In an hour", 24: "This time tomorrow"}.get(horizon, f"In {hours(horizon)}")
     low, high = between(span.low, span.high)
-    return (
-        f"{when} the price is between {low} and {high} {quote(pair)} with 80{THIN}% probability ({span.give_or_take()})"
-    )
+    likely = f"with 80{THIN}% probability ({span.give_or_take()})"
+    return f"{when} the price is between {low} and {high} {quote(pair)} {likely}."
 
 
 def no_edge(proven: bool, pair: str) -> str:

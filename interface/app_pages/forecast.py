@@ -67,9 +67,10 @@ def _draw(choice: Choice) -> None:
     current, trouble = _newest(choice.pair)
     past = _past(current, choice.horizon)
     _warn(current, trouble)
-    forecast_cards.show(choice, current, past)
+    forecast_cards.show_forecast(choice, current, past)
     candles = _candles(choice, current.prediction.data)
     _chart(choice, current, candles, past)
+    forecast_cards.show_model(current)
     _tell(choice, current.prediction.forecast, past)
     _offer(current, candles)
 

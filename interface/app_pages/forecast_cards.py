@@ -14,21 +14,17 @@ from make_us_rich.domain.klines import HOUR
 _DAY = 24
 
 
-def show(choice: Choice, current: Current, past: PastForecasts | None) -> None:
-    """Price, ranges, record and ages."""
+def show_forecast(choice: Choice, current: Current, past: PastForecasts | None) -> None:
+    """Above the chart: price, ranges, and whether such ranges have held."""
     prediction = current.prediction
-    model = forecasts.model(prediction.pair, prediction.forecast.version)
-    cards.show(
-        [
-            _last_price(prediction),
-            *_ranges(choice, prediction),
-            _direction(prediction.forecast.edge.proven),
-            _record(past),
-            _skill(model),
-            _model_age(model),
-            _data_age(current),
-        ]
-    )
+    cards.show([_last_price(prediction), *_ranges(choice, prediction), _record(past)])
+
+
+def show_model(current: Current) -> None:
+    """Below it: what the model can and cannot do, and how old everything is."""
+    forecast = current.prediction.forecast
+    model = forecasts.model(current.prediction.pair, forecast.version)
+    cards.show([_direction(forecast.edge.proven), _skill(model), _model_age(model), _data_age(current)])
 
 
 def _last_price(prediction: Prediction) -> Card:
@@ -41,7 +37,7 @@ def _last_price(prediction: Prediction) -> Card:
 def _ranges(choice: Choice, prediction: Prediction) -> Iterator[Card]:
     forecast = prediction.forecast
     fan, unit = scenes.chosen_fan(choice, forecast), quote(prediction.pair)
-    for label, hour in (("In the next hour", 1), ("By tomorrow", _DAY)):
+    for label, hour in (("In an hour", 1), ("This time tomorrow", _DAY)):
         span = words.Span.of(fan.quantiles[hour - 1], fan.levels, forecast.last_close)
         yield Card(label, str(span), "", f"{unit} with 80{THIN}% probability, {span.give_or_take()}")
 

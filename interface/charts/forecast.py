@@ -16,7 +16,7 @@ from interface.palette import Palette
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.evaluation.table import INTERVALS
 
-HEIGHT = 520
+HEIGHT = 480
 _ROOM = 4 * HOUR
 """Between the last thing drawn and the axis of prices."""
 
