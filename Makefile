@@ -35,6 +35,9 @@ test-browser: $(SETUP) system-packages ## The interface in a real browser; keeps
 test: $(SETUP) system-packages ## All tests, on real parts
 	$(BIN)/pytest
 
+soak: $(SETUP) ## kill -9 a retrain at random moments: KILLS=200, SEED=<number> for others
+	MAKE_US_RICH_KILLS=$(or $(KILLS),200) MAKE_US_RICH_SEED=$(or $(SEED),20250301) $(BIN)/pytest -s -q tests/integration/test_spine_killed.py -k any_moment
+
 system-packages: ## Chromium, PostgreSQL and cron for the tests that drive them; as root through apt
 	@./tests/system-packages.sh
 

@@ -1,13 +1,17 @@
 """The command ``python -m serving.accounts``: the tables, the first admin, and the demo's account."""
 
+import json
 import secrets
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
-from make_us_rich.domain.errors import MakeUsRichError
+from make_us_rich.domain.errors import MakeUsRichError, ParameterError
 from serving.accounts import schema, users
 from serving.accounts.accounts import now_utc
+from serving.accounts.backup import dump, load
 from serving.accounts.database import Database, Result, Work, make_engine, naming
 from serving.accounts.errors import UnavailableError
 from serving.accounts.passwords import Passwords, check_password
@@ -58,6 +62,36 @@ def renew_demo() -> None:
     demo = NewUser("demo", Passwords(settings).hash_now(password), (ADMIN, MEMBER))
     _write(settings, lambda session: users.renew(session, demo, now_utc()))
     click.echo(f"{demo.name} {password}")
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Write all accounts into FILE, which only its owner may read."""
+    with naming(UnavailableError):
+        record = dump(make_engine(AccountsSettings()))
+    file.touch()
+    file.chmod(0o600)
+    file.write_text(json.dumps(record, indent=1))
+    click.echo(f"{file}: {len(record['tables']['users'])} users")
+
+
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Let accounts that are there go.")
+def restore(file: Path, replace: bool) -> None:
+    """Put all accounts of FILE back; tables are made where there are none."""
+    with naming(UnavailableError):
+        users_back = load(make_engine(AccountsSettings()), _record(file), replace=replace)
+    click.echo(f"{users_back} users are back")
+
+
+def _record(file: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(file.read_text())
+    except ValueError as exc:
+        raise ParameterError(f"{file}: it is no whole backup; name another file") from exc
+    return record
 
 
 def _password() -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from copy import copy
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -121,6 +122,28 @@ def rollback(pair: str, version: str | None, env: str | None) -> None:
     from make_us_rich.champions import roll_back
 
     click.echo(roll_back(pair, version, env))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def backup(file: Path, env: str | None) -> None:
+    """Write everything in the store into FILE; runs may go on meanwhile."""
+    from make_us_rich.backups import back_up
+
+    click.echo(back_up(file, env))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def restore(file: Path, env: str | None) -> None:
+    """Put everything that FILE has back into the store."""
+    from make_us_rich import backups
+
+    click.echo(backups.restore(file, env))
 
 
 @cli.command()

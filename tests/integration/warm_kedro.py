@@ -20,6 +20,7 @@ from pathlib import Path
 
 SLOW = (
     "kedro.framework.cli.cli",
+    "kedro.framework.cli.project",
     "kedro.framework.session",
     "kedro_mlflow.framework.hooks.mlflow_hook",
     "mlflow.store.tracking.sqlalchemy_store",
@@ -28,7 +29,10 @@ SLOW = (
     "onnx.checker",
     "binance.client",
     "kedro_datasets.partitions",
+    "pyarrow.dataset",
     "pyarrow.parquet",
+    "kedro_viz.utils",
+    "pathspec.gitignore",
     "s3fs",
     "IPython",
     "alembic.command",
@@ -36,6 +40,7 @@ SLOW = (
     "kedro_mlflow.framework.cli.cli",
     "kedro_telemetry.plugin",
     "mlflow.sklearn",
+    "mlflow.tracing.processor.otel_metrics_mixin",
     "opentelemetry.sdk.trace",
     "sqlalchemy.dialects.sqlite",
     "make_us_rich.pipeline_registry",
