@@ -38,7 +38,7 @@ async def model(pair: PairName, served: ServedDep) -> ModelAnswer:
         loaded_at=served.loaded_at,
         manifest=served.manifest.model_dump(mode="json"),
         card=served.card,
-        promotions=[Promoted(**each.model_dump()) for each in served.promotions],
+        promotions=[Promoted(**each.model_dump(exclude={"demoted"})) for each in served.promotions],
     )
 
 

@@ -68,7 +68,11 @@ def refuse_unknown(names: list[str]) -> None:
         UnknownPairError: One of the names is no pipeline.
     """
     known = [pair.name for pair in pairs.configured()]
-    for name in set(names) - {"__default__", *known, *(f"search_{pair}" for pair in known)}:
+    for name in set(names) - {
+        "__default__",
+        *known,
+        *(f"{kind}_{pair}" for kind in ("search", "monitor") for pair in known),
+    }:
         raise UnknownPairError(
             f"{name}: not among the configured pairs ({', '.join(known)});"
             " add it to `pairs` in conf/base/parameters.yml"
@@ -177,3 +181,48 @@ def unschedule() -> None:
     from make_us_rich.hourly import crontab
 
     click.echo(crontab.unschedule(find_project()))
+
+
+@cli.command()
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@click.option("--every", default=0.0, help="Seconds between two rounds; 0 for one round.")
+@in_one_line
+def watch(env: str | None, every: float) -> None:
+    """Look for what is wrong and tell it to the addresses in MAKE_US_RICH_ALERT_URLS, each thing once."""
+    import time
+
+    from make_us_rich.alerts import watch as watch_once
+
+    while True:
+        done = watch_once(env)
+        for alert in done.found if done else ():
+            click.echo(f"{alert.kind}: {alert.text}")
+        if not every:
+            return
+        time.sleep(every)
+
+
+@cli.group()
+def alerts() -> None:
+    """Who is told when something is wrong."""
+
+
+@alerts.command()
+@in_one_line
+def test() -> None:
+    """Send a message to the addresses in MAKE_US_RICH_ALERT_URLS that says that it is only a test."""
+    from make_us_rich.alerts import send_test
+
+    send_test()
+    click.echo("the test has arrived")
+
+
+@alerts.command()
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def show(env: str | None) -> None:
+    """What was told last."""
+    from make_us_rich.alerts import read_told
+
+    for each in read_told(env).get("told", []):
+        click.echo(f"{each['at'][:16]} {each['event']}: {each['text']}")

@@ -10,6 +10,7 @@ from make_us_rich.pipelines.converting.pipeline import create_pipeline as conver
 from make_us_rich.pipelines.evaluating.pipeline import create_pipeline as evaluating
 from make_us_rich.pipelines.exporting.pipeline import create_pipeline as exporting
 from make_us_rich.pipelines.fetching.pipeline import create_pipeline as fetching
+from make_us_rich.pipelines.monitoring.pipeline import create_pipeline as monitoring
 from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline as preprocessing
 from make_us_rich.pipelines.searching.pipeline import create_pipeline as searching
 from make_us_rich.pipelines.training.pipeline import create_pipeline as training
@@ -24,6 +25,12 @@ STAGES = {
 }
 SEARCH = {"fetching": fetching, "preprocessing": preprocessing, "searching": searching}
 """A pipeline of its own, that only runs when it is asked for: ``search_btc_usdt``."""
+
+MONITOR = {"fetching": fetching, "monitoring": monitoring}
+"""A pipeline of its own for every hour: ``monitor_btc_usdt``."""
+
+KINDS = {"": STAGES, "search_": SEARCH, "monitor_": MONITOR}
+"""What a pipeline's name begins with, before the pair's, to its stages."""
 
 
 def create_flow(stages: Mapping[str, Callable[[], Pipeline]] = STAGES) -> Pipeline:
@@ -41,8 +48,9 @@ def for_pair(flow: Pipeline, pair: Pair) -> Pipeline:
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a pair, one that searches for each, and all of the former as ``__default__``."""
-    flow, search = create_flow(), create_flow(SEARCH)
-    pipelines = {pair.name: for_pair(flow, pair) for pair in pairs.configured()}
-    searches = {f"search_{pair.name}": for_pair(search, pair) for pair in pairs.configured()}
-    return {**pipelines, **searches, "__default__": sum(pipelines.values(), Pipeline([]))}
+    """For each pair one that makes its model, one that searches and one that monitors; all of the first by default."""
+    flows = {prefix: create_flow(stages) for prefix, stages in KINDS.items()}
+    pipelines = {
+        f"{prefix}{pair.name}": for_pair(flow, pair) for prefix, flow in flows.items() for pair in pairs.configured()
+    }
+    return {**pipelines, "__default__": sum((pipelines[pair.name] for pair in pairs.configured()), Pipeline([]))}

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from make_us_rich.alerts.alert import AlertRules
 from make_us_rich.domain.errors import ParameterError
 from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.calibration import Calibration
@@ -14,6 +15,7 @@ from make_us_rich.models.registry import TrainingParameters, requested
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 from make_us_rich.pipelines.fetching.parameters import FetchingParameters
+from make_us_rich.pipelines.monitoring.parameters import MonitoringParameters
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 from make_us_rich.pipelines.searching.parameters import SearchingParameters
 from make_us_rich.pipelines.searching.spaces import check_spaces
@@ -46,6 +48,8 @@ class ProjectParameters(BaseModel):
     exporting: ExportingParameters
     searching: SearchingParameters
     hourly: HourlyParameters
+    monitoring: MonitoringParameters
+    alerts: AlertRules
 
 
 def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:

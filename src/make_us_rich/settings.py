@@ -4,6 +4,7 @@ import logging
 import os
 
 from make_us_rich.config import CONFIG_LOADER_ARGS as CONFIG_LOADER_ARGS
+from make_us_rich.hooks.attempts import AttemptHooks
 from make_us_rich.hooks.demo_exchange import DemoExchangeHooks
 from make_us_rich.hooks.one_at_a_time import OneAtATimeHooks
 from make_us_rich.hooks.progress import ProgressHooks
@@ -22,4 +23,11 @@ logging.getLogger("py.warnings").addFilter(lambda record: "type hints to the `pr
 
 # Kedro calls the last one first. The demo's exchange comes before the checks: once configuration that refers to
 # --params has been read, Kedro keeps them, and an address filled in later would be ignored.
-HOOKS = (ProgressHooks(), RunRecordHooks(), RunChecksHooks(), DemoExchangeHooks(), OneAtATimeHooks())
+HOOKS = (
+    ProgressHooks(),
+    RunRecordHooks(),
+    RunChecksHooks(),
+    AttemptHooks(),
+    DemoExchangeHooks(),
+    OneAtATimeHooks(),
+)

@@ -16,7 +16,7 @@ from kedro.pipeline.node import Node
 
 from make_us_rich import pairs
 from make_us_rich.config import CONFIG_LOADER_ARGS, in_project
-from make_us_rich.pipeline_registry import SEARCH, STAGES, create_flow, register_pipelines
+from make_us_rich.pipeline_registry import MONITOR, SEARCH, STAGES, create_flow, register_pipelines
 
 REPO = Path(__file__).resolve().parents[2]
 CONF = REPO / "conf"
@@ -27,10 +27,14 @@ IN_MEMORY = {
     "baseline_reads",
     "checksums",
     "chosen",
+    "demotion",
     "described",
+    "issued",
+    "live_windows",
     "new_trials",
     "parity_windows",
     "served_walk",
+    "standing",
     "tried",
 }
 """Datasets that live for a run only."""
@@ -65,20 +69,24 @@ def entries(config: OmegaConfigLoader) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def datasets(pipelines: dict[str, Pipeline]) -> set[str]:
-    used = pipelines["btc_usdt"].datasets() | pipelines["search_btc_usdt"].datasets()
+    used = set().union(*(pipelines[f"{kind}btc_usdt"].datasets() for kind in ("", "search_", "monitor_")))
     return {name for name in used if not name.startswith("params:")}
 
 
 def all_nodes() -> list[Node]:
-    return create_flow({**STAGES, **SEARCH}).nodes
+    # Making a model and demoting one both write the champion pointer.
+    return [*create_flow({**STAGES, **SEARCH}).nodes, *create_flow({"monitoring": MONITOR["monitoring"]}).nodes]
 
 
 def plain(name: str) -> str:
     return name.split(".", 1)[1]
 
 
-def test_there_is_a_pipeline_for_every_pair_one_that_searches_and_one_of_all(pipelines: dict[str, Pipeline]) -> None:
-    assert list(pipelines) == [*NAMES, *(f"search_{pair}" for pair in NAMES), "__default__"]
+def test_every_pair_has_a_pipeline_one_that_searches_and_one_that_monitors(pipelines: dict[str, Pipeline]) -> None:
+    assert list(pipelines) == [
+        *(f"{kind}{pair}" for kind in ("", "search_", "monitor_") for pair in NAMES),
+        "__default__",
+    ]
     assert len(pipelines["__default__"].nodes) == len(NAMES) * len(pipelines["btc_usdt"].nodes)
 
 
@@ -184,11 +192,11 @@ def test_every_parameter_that_a_node_takes_is_configured(
 
 
 def test_every_parameter_that_is_configured_is_taken(pipelines: dict[str, Pipeline], config: OmegaConfigLoader) -> None:
-    inputs = pipelines["__default__"].inputs() | pipelines["search_btc_usdt"].inputs()
+    inputs = set().union(*(pipelines[name].inputs() for name in ("__default__", "search_btc_usdt", "monitor_btc_usdt")))
     taken = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
 
-    # Two are taken before there are nodes, one by the job that runs the pipelines.
-    assert config["parameters"].keys() - taken == {"pairs", "exchange_url", "hourly"}
+    # Two are taken before there are nodes, one by the job that runs the pipelines, one by the watch.
+    assert config["parameters"].keys() - taken == {"pairs", "exchange_url", "hourly", "alerts"}
 
 
 @pytest.mark.parametrize("node", all_nodes(), ids=lambda node: node.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from make_us_rich.pipeline_registry import SEARCH, STAGES
+from make_us_rich.pipeline_registry import MONITOR, SEARCH, STAGES
 from synthetic import VERSION, lay_out, simulated_klines, store
 
 REPO = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ def loaded_after(code: str, *arguments: str) -> set[str]:
     return set(ended.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("stage", {**STAGES, **SEARCH})
+@pytest.mark.parametrize("stage", {**STAGES, **SEARCH, **MONITOR})
 def test_nodes_lead_to_no_store_and_no_network(stage: str) -> None:
     reached = reached_from(f"{PACKAGE}.pipelines.{stage}.nodes")
 
@@ -79,7 +79,7 @@ def test_nodes_lead_to_no_store_and_no_network(stage: str) -> None:
     assert ours | others == set()
 
 
-@pytest.mark.parametrize("stage", {**STAGES, **SEARCH})
+@pytest.mark.parametrize("stage", {**STAGES, **SEARCH, **MONITOR})
 def test_a_stage_leads_to_no_other_stage(stage: str) -> None:
     reached = reached_from(f"{PACKAGE}.pipelines.{stage}.pipeline")
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from make_us_rich.domain.card import ModelCard
+from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.judgement import Judgement
 from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.evaluation.gate import GateRules
@@ -35,7 +36,9 @@ def walk(request: pytest.FixtureRequest) -> Walk:
 @pytest.fixture
 def found(walk: Walk) -> tuple[dict[str, Any], Walk]:
     """What the gate found of it."""
-    return judge_challengers(walk, line("har"), Tried(), data_report(), None, GATE, Calibration(), RUN)
+    return judge_challengers(
+        walk, line("har"), Tried(), data_report(), None, ChampionPointer(pair="btc_usdt"), GATE, Calibration(), RUN
+    )
 
 
 def test_it_is_refused_in_words_and_the_baseline_is_chosen(found: tuple[dict[str, Any], Walk]) -> None:
@@ -52,7 +55,9 @@ def test_a_broken_champion_is_no_hurdle_to_a_challenger_that_passes(walk: Walk) 
     good = walk_of("har", folds=(36, 36, 36)).quantiles["har"]
     folds = replace(walk, quantiles={**walk.quantiles, "har": good, "champion": walk.quantiles["har"]})
     rules = GATE.model_copy(update={"p_value": 0.5, "coverage_points": 0.09})
-    record, _ = judge_challengers(folds, line("har"), Tried(), data_report(), None, rules, Calibration(), RUN)
+    record, _ = judge_challengers(
+        folds, line("har"), Tried(), data_report(), None, ChampionPointer(pair="btc_usdt"), rules, Calibration(), RUN
+    )
     (har,) = Judgement.model_validate(record).challengers
     assert har.verdict.publish
     assert "the champion's losses are not finite numbers" in har.verdict.reason

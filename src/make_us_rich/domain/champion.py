@@ -8,14 +8,38 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from make_us_rich.domain.errors import ArtifactError
 
 
+class Demoted(BaseModel):
+    """The champion that the baseline has taken the place of.
+
+    Attributes:
+        version: Of it.
+        architecture: Of it.
+        recipe: Identifier of its hyperparameters, which refits share.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    architecture: str
+    recipe: str
+
+
 class Promotion(BaseModel):
-    """A version became the champion at a time (UTC), for a reason in words."""
+    """A version became the champion at a time (UTC), for a reason in words.
+
+    Attributes:
+        version: That is served from then on.
+        at: When.
+        reason: In words.
+        demoted: Whose place it took because that one was worse than the baseline; None otherwise.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     at: datetime
     reason: str
+    demoted: Demoted | None = None
 
 
 class ChampionPointer(BaseModel):
@@ -54,7 +78,17 @@ class ChampionPointer(BaseModel):
         past = [promotion.version for promotion in self.promotions if promotion.at <= moment]
         return past[-1] if past else None
 
-    def promote(self, version: str, at: datetime, reason: str) -> "ChampionPointer":
+    def promote(self, version: str, at: datetime, reason: str, demoted: Demoted | None = None) -> "ChampionPointer":
         """The pointer after a version has become the champion."""
-        promotion = Promotion(version=version, at=at, reason=reason)
+        promotion = Promotion(version=version, at=at, reason=reason, demoted=demoted)
         return self.model_copy(update={"promotions": (*self.promotions, promotion)})
+
+    def demoted_since(self, recipe: str, moment: datetime) -> Promotion | None:
+        """The last demotion of a recipe since a moment, or None."""
+        demotions = (each for each in reversed(self.promotions) if each.demoted and each.at >= moment)
+        return next((each for each in demotions if each.demoted and each.demoted.recipe == recipe), None)
+
+    @property
+    def demotion(self) -> Promotion | None:
+        """The last demotion, or None."""
+        return next((each for each in reversed(self.promotions) if each.demoted), None)

@@ -30,6 +30,7 @@ class GateRules(BaseModel):
         coverage_points: How far the 90 % interval's coverage may be from 0.9.
         tie: Relative difference to the champion up to which both are equally good: what rounding does.
         refresh_hours: An equally good challenger replaces the champion if it has seen as many newer hours.
+        cooldown_days: A recipe that was demoted is not promoted again for so long.
         horizon: Hours ahead that the losses cover.
     """
 
@@ -43,6 +44,7 @@ class GateRules(BaseModel):
     coverage_points: float = Field(default=0.03, gt=0, lt=1)
     tie: float = Field(default=1e-4, ge=0, lt=1)
     refresh_hours: int = Field(default=168, ge=1)
+    cooldown_days: int = Field(default=14, ge=0)
     horizon: int = Field(default=HORIZON, ge=1)
 
 

@@ -3,13 +3,15 @@
 import atexit
 import shutil
 import subprocess
+from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
 from make_us_rich import pairs
@@ -27,6 +29,7 @@ PUBLISHED = frozenset(
         "baseline_onnx",
         "manifest",
         "champion",
+        "demoted_version",
         "kept_versions",
         "widths",
         "card",
@@ -37,9 +40,14 @@ PUBLISHED = frozenset(
 
 
 class RunChecksHooks:
-    """Refuses a run that cannot end well, and holds its pairs while it lasts."""
+    """Refuses a run that cannot end well, and holds its pairs while it lasts.
 
-    def __init__(self) -> None:
+    Args:
+        clock: The time of day, UTC, that nodes are given.
+    """
+
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
         self._held = ExitStack()
         self._locks: dict[str, Held] = {}
         self._project = Path()
@@ -59,9 +67,11 @@ class RunChecksHooks:
     def after_catalog_created(self, catalog: DataCatalog, conf_creds: dict[str, Any], save_version: str | None) -> None:
         """Give each pair's nodes their run."""
         self._credentials = conf_creds.get("storage", {})
-        started, revision = utc_now(), git_revision(self._project)
+        started, revision = self._clock(), git_revision(self._project)
         for pair in pairs.configured():
-            catalog[f"{pair.name}.run"] = RunContext(pair, save_version or "", started, revision)
+            run = RunContext(pair, save_version or "", started, revision, self._clock)
+            # Nobody can change it, and not every clock can be copied.
+            catalog[f"{pair.name}.run"] = MemoryDataset(run, copy_mode="assign")
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:

@@ -13,7 +13,7 @@ from make_us_rich.domain.klines import HOUR_MS
 from make_us_rich.evaluation.table import ALL, ANY, INTERVALS
 from make_us_rich.evaluation.walk import Walk
 from make_us_rich.models.registry import BASELINE
-from make_us_rich.pipelines.evaluating.plotting import (
+from make_us_rich.plotting import (
     BLUE,
     COLOURS,
     GREY,

@@ -1,7 +1,10 @@
 """Nodes of the evaluating pipeline that decide: every challenger before the gate, and which one is converted."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -53,6 +56,7 @@ def judge_challengers(
     tried: Tried,
     data_report: dict[str, Any],
     served_model: Published | None,
+    stored_champion: ChampionPointer,
     gate: GateRules,
     calibration: Calibration,
     run: RunContext,
@@ -65,6 +69,7 @@ def judge_challengers(
         tried: What earlier runs have tried.
         data_report: Whether the candles are fresh and whole.
         served_model: The champion.
+        stored_champion: Tells which recipes were demoted lately.
         gate: Its rules.
         calibration: How widths are calibrated.
         run: Pair, version, clock.
@@ -77,16 +82,15 @@ def judge_challengers(
     recipes = {name: {name: values} for name, values in challengers.items() if name != BASELINE}
     newer = _newer_hours(report, served_model)
     case = Case(walk, gate, calibration, tried.count(_identify(recipes), at), newer)
-    judged, served = _hear(case, recipes, report)
+    faults = partial(_all_faults, report=report, pointer=stored_champion, gate=gate, at=at)
+    judged, served = _hear(case, recipes, faults)
     joined = _join(judged)
     if joined:
         everyone = tried.count(_identify(recipes | joined), at)
-        more, more_served = _hear(replace(case, walk=_with_means(walk, joined), tried=everyone), joined, report)
+        more, more_served = _hear(replace(case, walk=_with_means(walk, joined), tried=everyone), joined, faults)
         judged, served = [*judged, *more], served | more_served
     choice, verdict = _decide(judged, report, served_model, newer, gate)
-    for each in judged:
-        log.info("%s: %s: %s", run.pair, each.architecture, each.verdict.reason)
-    log.info("%s: chose %s: %s", run.pair, choice, verdict.reason)
+    _log(run, judged, choice, verdict)
     judgement = Judgement(
         pair=run.pair.name,
         version=run.version,
@@ -98,6 +102,12 @@ def judge_challengers(
         candles=_candles(report),
     )
     return judgement.model_dump(mode="json"), _as_served(walk, served)
+
+
+def _log(run: RunContext, judged: list[Judged], choice: str, verdict: Verdict) -> None:
+    for each in judged:
+        log.info("%s: %s: %s", run.pair, each.architecture, each.verdict.reason)
+    log.info("%s: chose %s: %s", run.pair, choice, verdict.reason)
 
 
 def choose(judgement: dict[str, Any]) -> dict[str, str]:
@@ -118,12 +128,14 @@ def _identify(recipes: dict[str, Recipe]) -> list[str]:
     return [recipe_id(recipe) for recipe in recipes.values()]
 
 
-def _hear(case: Case, recipes: dict[str, Recipe], report: DataReport) -> tuple[list[Judged], dict[str, Served]]:
+def _hear(
+    case: Case, recipes: dict[str, Recipe], find_faults: Callable[[Recipe], tuple[str, ...]]
+) -> tuple[list[Judged], dict[str, Served]]:
     """The verdict on each recipe, and the forecasts of those that have any."""
     forecasts = {name: case.walk.quantiles[name] for name in recipes if name in case.walk.quantiles}
     against = references(case) if forecasts else {}
     served = {name: serve(case, quantiles) for name, quantiles in forecasts.items()}
-    faults = {name: _faults(recipe, report) for name, recipe in recipes.items()}
+    faults = {name: find_faults(recipe) for name, recipe in recipes.items()}
     judged = []
     for name, recipe in recipes.items():
         if name not in served:
@@ -206,6 +218,23 @@ def _candles(report: DataReport) -> DataRange:
     if report.first is None or report.last is None:
         raise DataError(f"{report.pair}: there is no usable candle; run the fetching pipeline again")
     return DataRange(start=report.first, end=report.last, rows=report.rows_out)
+
+
+def _all_faults(
+    recipe: Recipe, *, report: DataReport, pointer: ChampionPointer, gate: GateRules, at: datetime
+) -> tuple[str, ...]:
+    """Why a recipe may not be published, whatever it forecasts."""
+    return (*_faults(recipe, report), *_held_back(recipe, pointer, gate, at))
+
+
+def _held_back(recipe: Recipe, pointer: ChampionPointer, gate: GateRules, at: datetime) -> tuple[str, ...]:
+    """That it was demoted not long ago: the folds that it passes now are nearly those that it passed before."""
+    cooldown = timedelta(days=gate.cooldown_days)
+    demotion = pointer.demoted_since(recipe_id(recipe), at - cooldown)
+    if demotion is None:
+        return ()
+    until = demotion.at + cooldown
+    return (f"demoted at {demotion.at:%Y-%m-%d %H:%M} UTC and held back until {until:%Y-%m-%d %H:%M} UTC",)
 
 
 def _faults(recipe: Recipe, report: DataReport) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ def create_pipeline() -> Pipeline:
                     "tried",
                     "data_report",
                     "served_model",
+                    "stored_champion",
                     "params:gate",
                     "params:calibration",
                     "run",
