@@ -12,6 +12,9 @@ from serving.app import create_app
 from serving.logs import configure_logs
 from serving.settings import Settings
 
+_SWITCH_SECONDS = 0.0005
+"""After so long a thread that works lets the event loop go on, so that no request waits for another's database."""
+
 
 class Server(uvicorn.Server):
     """Ends open streams before it waits for requests to end."""
@@ -27,7 +30,7 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Serve; returns the exit code: 0, or 2 where a setting or the configuration is wrong."""
+    """Serve; returns the exit code: 2 where a setting or the configuration is wrong, else that of ``serve``."""
     try:
         settings = Settings.read()
         configure_logs(settings.log_format)
@@ -35,6 +38,12 @@ def main() -> int:
     except MakeUsRichError as error:
         sys.stderr.write(f"python -m serving: {error}\n")
         return 2
+    return serve(app, settings)
+
+
+def serve(app: FastAPI, settings: Settings) -> int:
+    """Listen and answer; returns the exit code: 0, or 1 where it could not start."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server = Server(
         uvicorn.Config(
             app,

@@ -32,8 +32,8 @@ class Clock:
 
 
 def quick(url: str, **changes: Any) -> AccountsSettings:
-    """Settings with cheap hashes."""
-    return AccountsSettings(database_url=url, **{"password_memory_kib": 64, **changes})
+    """Settings with cheap hashes, and patience with a database on a busy machine."""
+    return AccountsSettings(database_url=url, **{"password_memory_kib": 64, "database_seconds": 20, **changes})
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from serving.accounts.settings import AccountsSettings
 from serving.accounts.tables import ADMIN, MEMBER
 
 REPO = Path(__file__).resolve().parents[1]
+PATIENCE = 120.0
+"""Seconds after which something will not come any more, however busy the machine is."""
+
+
+def wait_until(comes_true: Callable[[], bool]) -> None:
+    """Ask again and again."""
+    deadline = time.monotonic() + PATIENCE
+    while not comes_true():
+        assert time.monotonic() < deadline, "it does not come true"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -55,20 +66,18 @@ class ApiProcess:
         self.wait("/healthz")
         return self
 
-    def stop(self) -> float:
-        """End it as a supervisor does; the seconds that it took."""
+    def stop(self) -> None:
+        """End it as a supervisor does."""
         assert self.process is not None
-        begun = time.monotonic()
         self.process.terminate()
-        self.process.wait(timeout=30)
-        return time.monotonic() - begun
+        self.process.wait(timeout=PATIENCE)
 
-    def wait(self, path: str, status: int = 200, seconds: float = 60, **headers: str) -> httpx.Response:
+    def wait(self, path: str, status: int = 200, **headers: str) -> httpx.Response:
         """Ask until the answer has a status."""
-        deadline, answer = time.monotonic() + seconds, None
+        deadline, answer = time.monotonic() + PATIENCE, None
         while time.monotonic() < deadline:
             try:
-                answer = httpx.get(self.url + path, headers=headers, timeout=5)
+                answer = httpx.get(self.url + path, headers=headers, timeout=PATIENCE)
             except httpx.TransportError:
                 assert self.process is not None
                 assert self.process.poll() is None, self.log
@@ -91,3 +100,10 @@ class ApiProcess:
             await accounts.close()
         assert new.api_token is not None
         return new.api_token
+
+
+def ready(process_of: Callable[..., ApiProcess], **settings: object) -> ApiProcess:
+    """A process that has started, with a model and candles."""
+    api = process_of(**settings).start()
+    api.wait("/readyz")
+    return api

@@ -23,6 +23,7 @@ _ROUND_SECONDS = 0.4
 _SPENT_SECONDS = 1.0
 _TOKENS_A_QUESTION = 1_000
 _MOST_QUESTIONS = 256
+_PART_OF_PLAN, _LARGEST_BLOCK = 100, 1_000
 
 Result = TypeVar("Result")
 
@@ -193,9 +194,13 @@ class Gatekeeper:
     def _count(self, owner: Owner, block: Block, now: float) -> Admission:
         block.left -= 1
         block.used = now
-        if block.unleased and block.left <= self._settings.block_calls // 2 and not self._database.failing:
+        if block.unleased and block.left <= self._size(block.limit) // 4 and not self._database.failing:
             self._lease(owner.user_id, block)
         return Admission(owner.user_id, block.limit, block.remaining, block.reset_at)
+
+    def _size(self, limit: int) -> int:
+        """Calls of a block: those of the settings, or a hundredth of a plan that is larger than most."""
+        return max(self._settings.block_calls, min(limit // _PART_OF_PLAN, _LARGEST_BLOCK))
 
     def _lease(self, user_id: int, block: Block) -> "asyncio.Task[None]":
         if user_id not in self._leases:
@@ -210,7 +215,7 @@ class Gatekeeper:
 
     async def _take(self, user_id: int, block: Block) -> None:
         # Never more than one block is held, so that no more is lost.
-        wanted = Wanted(user_id, block.month, self._settings.block_calls - block.left)
+        wanted = Wanted(user_id, block.month, self._size(block.limit) - block.left)
         lease = await self._exchange(wanted)
         if self._ledger.get(user_id) is not block:
             self._ledger.keep_unused([Wanted(user_id, block.month, lease.calls)])

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, select, union_all, update
+from sqlalchemy import ColumnElement, Integer, Select, Table, and_, bindparam, case, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -75,10 +76,11 @@ def lease(session: Session, wanted: Wanted, otherwise: int) -> Lease:
 
     The statement reads and adds in one, under the row's lock, so that processes together never get more than the limit.
     """
-    limit = session.execute(_LIMIT, {"whose": wanted.user_id, "otherwise": otherwise}).scalar_one()
-    if wanted.calls > 0 and (row := _take(session, wanted, limit)) is not None:
-        return Lease(row[1], limit - row[0], limit)
-    return Lease(0, 0, limit)
+    taken = _take(session, wanted, otherwise) if wanted.calls > 0 else None
+    if taken is not None:
+        return taken
+    whose = {"whose": wanted.user_id, "otherwise": otherwise}
+    return Lease(0, 0, session.connection().execute(_LIMIT, whose).scalar_one())
 
 
 def exchange(session: Session, unused: Collection[Wanted], wanted: Wanted, otherwise: int) -> Lease:
@@ -87,12 +89,17 @@ def exchange(session: Session, unused: Collection[Wanted], wanted: Wanted, other
     return lease(session, wanted, otherwise)
 
 
-def _take(session: Session, wanted: Wanted, limit: int) -> tuple[int, int] | None:
-    values = {"whose": wanted.user_id, "which": wanted.month, "calls": wanted.calls, "share": SHARE, "most": limit}
-    row = session.execute(_TAKE, values).one_or_none()
-    if row is None and _new_month(session, wanted):
-        row = session.execute(_TAKE, values).one_or_none()
-    return None if row is None else (row.used, row.block)
+def _take(session: Session, wanted: Wanted, otherwise: int) -> Lease | None:
+    lease = _try_to_take(session, wanted, otherwise)
+    if lease is None and _new_month(session, wanted):
+        lease = _try_to_take(session, wanted, otherwise)
+    return lease
+
+
+def _try_to_take(session: Session, wanted: Wanted, otherwise: int) -> Lease | None:
+    values = {"whose": wanted.user_id, "which": wanted.month, "wanted": wanted.calls, "otherwise": otherwise}
+    row = session.connection().execute(_TAKE, values).one_or_none()
+    return None if row is None else Lease(row.block, row.most - row.used, row.most)
 
 
 def _new_month(session: Session, wanted: Wanted) -> bool:
@@ -121,20 +128,23 @@ def _row(wanted: Wanted) -> ColumnElement[bool]:
     return and_(UserApiConsumption.user_id == wanted.user_id, UserApiConsumption.month == wanted.month)
 
 
-# What calls wait for is made once: putting such a statement together takes longer than running it.
+# What calls wait for is made once, of tables and not of classes: to put such a statement together takes longer than to
+# run it, and one statement is one way to the database and back.
+
+_LIMIT = select(limit_of_user(bindparam("otherwise", type_=Integer))).where(User.id == bindparam("whose"))
 
 
-def _taking() -> ReturningUpdate[int, int]:
-    used, calls, share = UserApiConsumption.used, bindparam("calls", type_=Integer), bindparam("share", type_=Integer)
-    left = bindparam("most", type_=Integer) - used
-    block = case((left >= calls * share, calls), (left >= share, left // share), else_=1)
-    this_month = and_(UserApiConsumption.user_id == bindparam("whose"), UserApiConsumption.month == bindparam("which"))
-    taking = update(UserApiConsumption).where(this_month, left > 0).values(block=block, used=used + block)
-    return taking.returning(used, UserApiConsumption.block).execution_options(synchronize_session=False)
+def _taking() -> ReturningUpdate[int, int, int]:
+    row = cast(Table, UserApiConsumption.__table__)
+    wanted, most = bindparam("wanted", type_=Integer), _LIMIT.scalar_subquery()
+    left = most - row.c.used
+    block = case((left >= wanted * SHARE, wanted), (left >= SHARE, left // SHARE), else_=1)
+    this_month = and_(row.c.user_id == bindparam("whose"), row.c.month == bindparam("which"), left > 0)
+    taking = update(row).where(this_month).values(block=block, used=row.c.used + block)
+    return taking.returning(row.c.used, row.c.block, most.label("most"))
 
 
 _TAKE = _taking()
-_LIMIT = select(limit_of_user(bindparam("otherwise", type_=Integer))).where(User.id == bindparam("whose"))
 
 
 def _owning(token: type[ApiToken] | type[Login]) -> Select[str, int, int]:

@@ -22,7 +22,10 @@ class AccountsSettings(BaseSettings):
     """Calls a user and month, where neither the user nor a role has a limit of its own."""
 
     block_calls: int = Field(50, ge=1)
-    """Calls that a process sets aside for a user at once; as many may be lost when it is killed."""
+    """Calls that a process sets aside for a user at once, and as many may be lost when it is killed.
+
+    Of plans above a hundred times as many it is a hundredth of the plan, and never more than 1,000.
+    """
 
     block_idle_seconds: float = Field(2.0, gt=0)
     """After so long without a call, what is left of a block goes back."""

@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.types import Receive, Scope, Send
 
-from serving.charging import TOKEN, USAGE_HEADERS, charged
+from serving.accounts.gatekeeper import Admission
+from serving.charging import TOKEN, USAGE_HEADERS, token_of
 from serving.dependencies import configured
 from serving.errors import NoForecastError, answers
 from serving.schemas import Prediction
@@ -42,13 +44,37 @@ async def predict(request: Request) -> Response:
     """Five days of candles, the next hour's close, and the distribution of the next 24; counted as one call."""
     stores: Stores = request.app.state.stores
     pair = configured(stores, _asked(request.scope["query_string"]))
-    async with charged(request) as admission:
-        headers = {**admission.headers(), "Cache-Control": "no-store"}
-        return Response(current(stores, pair), 200, headers, "application/json")
+    # Made before it is counted: what cannot be answered costs nothing, and nothing has to be given back.
+    body = current(stores, pair)
+    admission = await request.app.state.accounts.gatekeeper.admit(token_of(request))
+    return _Answer(body, admission)
 
 
-# The first one answers, without what FastAPI does for parameters that are not there; the others describe it.
-router.add_route("/predict", predict, methods=["GET", "PUT"], include_in_schema=False)
+class _Answer(Response):
+    """JSON that has been serialised already, in few steps: between request and answer there is little else."""
+
+    def __init__(self, body: bytes, admission: Admission) -> None:
+        self.status_code = 200
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            *((name.encode(), value.encode()) for name, value in admission.headers().items()),
+        ]
+
+
+class Direct:
+    """ASGI: what ``predict`` answers, without what lies around other endpoints; its errors are answered further out."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await predict(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+# These describe it; the route that answers is made in serving/app.py.
 router.put("/predict", operation_id="predict", **_DOCUMENTED)(predict)
 router.get("/predict", operation_id="predict_by_get", **_DOCUMENTED)(predict)
 

@@ -1,23 +1,17 @@
 """A real PostgreSQL, databases of both kinds, and a project with a published model beside an exchange."""
 
-import os
 import secrets
 import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
-from conftest import free_port
 from make_us_rich.catalog import open_catalog
 from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from postgres_server import PostgresServer, missing_programs, new_server
 from serving.accounts import schema
 from serving.accounts.database import make_engine
 from serving.accounts.settings import AccountsSettings
@@ -26,81 +20,18 @@ from serving.store.stores import Stores
 from synthetic import STARTED, VERSION, lay_out, store
 
 
-@dataclass(frozen=True)
-class PostgresServer:
-    """A PostgreSQL server in a folder of its own."""
-
-    folder: Path
-    port: int
-
-    def url(self, database: str) -> str:
-        return f"postgresql://app@127.0.0.1:{self.port}/{database}"
-
-    @property
-    def process(self) -> int:
-        """Its process id."""
-        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-
-    def run(self, sql: str) -> None:
-        engine = create_engine(self.url("postgres").replace("://", "+psycopg2://"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(sql))
-        engine.dispose()
-
-    def start(self) -> None:
-        settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
-        log = self.folder / "log"
-        self._control("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{log}", "-o", settings, "start")
-
-    def stop(self) -> None:
-        """Cut every connection and end."""
-        self._control("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", "immediate", "stop")
-
-    def pause(self) -> None:
-        """Accept connections and never answer."""
-        for process in self._processes():
-            os.kill(process, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        for process in self._processes():
-            os.kill(process, signal.SIGCONT)
-
-    def _processes(self) -> list[int]:
-        children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
-        return [self.process, *(int(child) for child in children)]
-
-    def make(self) -> None:
-        self._control(
-            "initdb", "-D", f"{self.folder}/data", "-U", "app", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"
-        )
-
-    def _control(self, *command: str) -> None:
-        as_postgres = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        subprocess.run([*as_postgres, *command], check=True, stdout=subprocess.DEVNULL, cwd=self.folder, timeout=60)
-
-
-def new_server() -> Iterator[PostgresServer]:
+def _new_server() -> Iterator[PostgresServer]:
     """A started server; thrown away afterwards."""
-    if missing := [name for name in ("initdb", "pg_ctl") if shutil.which(name) is None]:
-        pytest.skip(f"no PostgreSQL: {' and '.join(missing)} not in PATH")
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own folders are closed to other users.
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-    server = PostgresServer(folder, free_port())
-    server.make()
-    server.start()
-    try:
+    if missing := missing_programs():
+        pytest.skip(f"no PostgreSQL: {' and '.join(missing)} not installed")
+    with new_server() as server:
         yield server
-    finally:
-        if (folder / "data" / "postmaster.pid").exists():
-            server.stop()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A server for the session, with a template that has the tables."""
-    for server in new_server():
+    for server in _new_server():
         server.run("CREATE DATABASE ready")
         _migrate(server.url("ready"))
         yield server
@@ -109,7 +40,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_of_its_own() -> Iterator[PostgresServer]:
     """A server that a test may stop."""
-    for server in new_server():
+    for server in _new_server():
         server.run("CREATE DATABASE accounts")
         _migrate(server.url("accounts"))
         yield server

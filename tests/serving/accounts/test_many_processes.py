@@ -32,7 +32,7 @@ def started(url: str, token: str) -> "list[subprocess.Popen[bytes]]":
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe) for _ in range(4)]
     for process in processes:
-        assert seen(process) == b"!"
+        assert seen(process) == b"."
     for process in processes:
         assert process.stdin is not None
         process.stdin.write(b"go\n")
@@ -46,8 +46,9 @@ def seen(process: "subprocess.Popen[bytes]") -> bytes:
 
 
 def passed(process: "subprocess.Popen[bytes]") -> int:
+    """Its calls that passed, with the one before all began together."""
     dots, _ = process.communicate(timeout=120)
-    return len(dots)
+    return 1 + len(dots)
 
 
 def used(url: str) -> int:
@@ -63,7 +64,6 @@ async def test_exactly_the_quota_passes_over_four_processes(database_url: str) -
     counts = [passed(process) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0, 0]
     assert sum(counts) == QUOTA
-    assert min(counts) > 0
     assert used(database_url) == QUOTA
 
 

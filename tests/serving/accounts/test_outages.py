@@ -17,7 +17,7 @@ from serving.accounts.errors import SchemaError, UnavailableError
 pytestmark = pytest.mark.anyio
 
 
-async def until(answers: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(answers: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not await answers():
         assert time.monotonic() < deadline, "not in time"

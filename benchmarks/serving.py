@@ -1,0 +1,233 @@
+"""The API: a counted forecast beside a no-op endpoint of the same server, and what pairs cost in seconds and memory.
+
+Everything is real: a PostgreSQL, a replay exchange, a HAR-V model that a run has published, the server as it is
+started in production. Each of the forty pairs has a copy of that model under its own name. Rounds alternate, with 16
+connections that have a token each. The last line is one JSON object:
+
+- ``predict_over_noop``: answers a second of ``PUT /api/v1/predict`` divided by those of ``PUT /noop``;
+- ``p99_over_noop``: their 99th percentiles;
+- ``ready_s``, ``rss_mb``: from the start of the process with three pairs until ``/readyz`` is 200, and its memory;
+- ``rss_per_pair_mb``: what each pair more adds, of 40;
+- ``ready_40_s``: until all of 40 pairs are answered.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.http_load import Load, put_under_load
+from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from serving.accounts.accounts import Accounts, Attempted
+from serving.accounts.settings import AccountsSettings
+from tests.postgres_server import missing_programs, new_server
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+NOW = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+PAIRS = ["btc_usdt", *(f"p{number:02}x_usdt" for number in range(39))]
+CONNECTIONS, ROUNDS, SECONDS = 16, 7, 3.0
+FOLDS = "walk_forward.folds=2,walk_forward.hours=72,walk_forward.lead_in_hours=72,walk_forward.least_windows=200"
+PATHS = {"noop": "/noop", "predict": "/api/v1/predict?currency=btc&compare=usdt"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a server is started on."""
+
+    project: Path
+    exchange: str
+    database: str
+
+    @contextmanager
+    def serving(self, pairs: list[str], module: str = "serving") -> Iterator["Serving"]:
+        """Start a server, and end it."""
+        local = self.project / "conf/local/parameters.yml"
+        local.write_text(json.dumps({"pairs": pairs}))
+        port = _free_port()
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **self.variables(), "MAKE_US_RICH_PORT": str(port)}
+        with (self.project / "serving.log").open("wb") as log:
+            begun = time.perf_counter()
+            process = subprocess.Popen(
+                [sys.executable, "-m", module], cwd=self.project, env=environment, stdout=log, stderr=log
+            )
+            try:
+                yield Serving(port, process, begun)
+            finally:
+                process.terminate()
+                process.wait(timeout=60)
+
+    def variables(self) -> dict[str, str]:
+        """Settings of the server."""
+        named = {"EXCHANGE_URL": self.exchange, "DATABASE_URL": self.database, "MONTHLY_CALLS": "1000000000"}
+        return {"KEDRO_ENV": "local"} | {f"MAKE_US_RICH_{name}": value for name, value in named.items()}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server that runs."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    begun: float
+
+    def ask(self, path: str) -> bytes | None:
+        """An answer; None where it is none, or no 200."""
+        with suppress(urllib.error.URLError, ConnectionError):
+            answer: bytes = urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10).read()
+            return answer
+        return None
+
+    def until_ready(self, pairs: int) -> float:
+        """Wait until it is ready and has a forecast of every pair; seconds since it was started."""
+        while self.process.poll() is None and time.perf_counter() - self.begun < 60:
+            if self.ask("/readyz") and self.forecasts() == pairs:
+                return time.perf_counter() - self.begun
+            time.sleep(0.02)
+        raise SystemExit("the server does not get ready")
+
+    def forecasts(self) -> int:
+        """Pairs with a forecast."""
+        told = json.loads(self.ask("/api/v1/pairs") or b'{"pairs": []}')["pairs"]
+        return sum(pair["issued_at"] is not None for pair in told)
+
+    def rss_mb(self) -> float:
+        """Its memory."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    if missing := missing_programs():
+        raise SystemExit(f"this needs PostgreSQL: {' and '.join(missing)} not installed")
+    with ExitStack() as stack:
+        site = make_site(stack)
+        tokens = asyncio.run(new_tokens(site.database))
+        rounds = compare(site, tokens)
+        few, many = weigh(site, PAIRS[:3]), weigh(site, PAIRS)
+    figures = {
+        "predict_over_noop": round(median(each["predict"].a_second / each["noop"].a_second for each in rounds), 3),
+        "p99_over_noop": round(median(each["predict"].p99_ms / each["noop"].p99_ms for each in rounds), 2),
+        "ready_s": round(few[0], 2),
+        "rss_mb": round(few[1]),
+        "rss_per_pair_mb": round((many[1] - few[1]) / (len(PAIRS) - 3), 2),
+        "ready_40_s": round(many[0], 2),
+    }
+    print(json.dumps(figures))
+
+
+def make_site(stack: ExitStack) -> Site:
+    """A project with forty published pairs, an exchange and a database."""
+    market = SimulatedMarket(42)
+    exchange = stack.enter_context(ReplayServer(market, Clock(NOW, speed=0)))
+    project = publish(Path(stack.enter_context(tempfile.TemporaryDirectory())), exchange.url)
+    for pair in PAIRS:  # A simulated past takes time to make, and none of it is the server's.
+        market.series(pair.replace("_", "").upper(), int(NOW.timestamp() * 1000))
+    postgres = stack.enter_context(new_server())
+    site = Site(project, exchange.url, postgres.url("postgres"))
+    command([sys.executable, "-m", "serving.accounts", "migrate"], project, site.variables())
+    return site
+
+
+def publish(project: Path, exchange: str) -> Path:
+    """A year and a half is not needed for a model of the usual size: 90 days, judged on two short folds."""
+    shutil.copytree(REPOSITORY / "conf/base", project / "conf/base")
+    shutil.copy(REPOSITORY / "pyproject.toml", project)
+    for name in ("conf/local", "src"):
+        (project / name).mkdir()
+    parameters = f"--params=exchange_url={exchange},architectures=har,history_days=90,{FOLDS}"
+    command([sys.executable, "-m", "kedro", "run", f"--pipeline={PAIRS[0]}", parameters], project, {})
+    for pair in PAIRS[1:]:
+        copy_models(project / "data/06_models", pair)
+    return project
+
+
+def copy_models(models: Path, pair: str) -> None:
+    """What is published for the first pair, under another name."""
+    shutil.copytree(models / PAIRS[0], models / pair)
+    for record in (models / pair).rglob("*.json"):
+        if record.is_file():
+            record.write_text(record.read_text().replace(PAIRS[0], pair))
+
+
+def command(line: list[str], project: Path, variables: dict[str, str]) -> None:
+    """Run a command of the project."""
+    environment = {**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "PYTHONPATH": str(REPOSITORY), **variables}
+    ended = subprocess.run(line, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SystemExit(ended.stderr[-3000:])
+
+
+async def new_tokens(database: str) -> list[str]:
+    """A token of a new user for each connection."""
+    accounts = Accounts(AccountsSettings(database_url=database, registrations=1000))  # type: ignore[arg-type]
+    try:
+        made = [await accounts.register(Attempted(f"ada{n}", "engine-of-1843", "here")) for n in range(CONNECTIONS)]
+    finally:
+        await accounts.close()
+    return [str(each.api_token) for each in made]
+
+
+def compare(site: Site, tokens: list[str]) -> list[dict[str, Load]]:
+    """Both endpoints in turn, after a round that warms both up."""
+    with site.serving(PAIRS[:3], "benchmarks.noop_server") as server:
+        server.until_ready(3)
+        rounds = [one_round(server.port, tokens, number) for number in range(ROUNDS + 1)][1:]
+    for name in PATHS:
+        told = [each[name] for each in rounds]
+        print(
+            f"{name:8}{median(each.a_second for each in told):7.0f} a second, "
+            f"p50 {median(each.p50_ms for each in told):.2f} ms, p99 {median(each.p99_ms for each in told):.2f} ms, "
+            f"clients busy {max(each.busy for each in told):.0%}, failed {sum(each.failed for each in told)}"
+        )
+    if any(load.failed for each in rounds for load in each.values()):
+        raise SystemExit("requests have failed")
+    return rounds
+
+
+def one_round(port: int, tokens: list[str], number: int) -> dict[str, Load]:
+    """Both endpoints, each time in the other order."""
+    order = list(PATHS) if number % 2 else list(reversed(PATHS))
+    return {name: put_under_load(port, [request(PATHS[name], token) for token in tokens], SECONDS) for name in order}
+
+
+def request(path: str, token: str) -> bytes:
+    """What an ordinary client sends."""
+    head = f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nAccept: application/json\r\n"
+    return f"{head}User-Agent: benchmark\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+def weigh(site: Site, pairs: list[str]) -> tuple[float, float]:
+    """Seconds until a server is ready, and its memory then: medians of three starts."""
+    found = []
+    for _ in range(3):
+        with site.serving(pairs) as server:
+            seconds = server.until_ready(len(pairs))
+            found.append((seconds, server.rss_mb()))
+    seconds, memory = (median(each) for each in zip(*found, strict=True))
+    print(f"{len(pairs)} pairs: ready after {seconds:.2f} s, {memory:.0f} MB")
+    return seconds, memory
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    main()
