@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-browser system-packages lint types contracts docs bench bench-quality mlflow viz clean
+.PHONY: help setup demo serve test test-browser system-packages lint types contracts docs bench bench-serving bench-quality mlflow viz clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +57,10 @@ docs: $(SETUP) ## The documentation site, strictly, into site/
 bench: $(SETUP) ## Every benchmark; the last line of each is one JSON object
 	$(BIN)/python benchmarks/preprocessing.py
 	$(BIN)/python benchmarks/spine.py
+	$(BIN)/python -m benchmarks.serving
+
+bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start-up and memory by number of pairs
+	@$(BIN)/python -m benchmarks.serving
 
 bench-quality: $(SETUP) ## Every architecture against the baseline on a folder of kline files: DATA=<folder> OUT=<csv>
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "say what to read and what to write: make bench-quality DATA=<folder> OUT=<csv>"; exit 1; }
