@@ -2,8 +2,10 @@
 
 import re
 import warnings
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from make_us_rich.domain.errors import DataError
@@ -42,7 +44,7 @@ def kline_files(folder: Path) -> list[Path]:
     Raises:
         DataError: There is none.
     """
-    files = sorted(path for path in folder.glob("*") if path.name.endswith(ENDINGS))
+    files = sorted(path for path in folder.glob("*") if path.name.lower().endswith(ENDINGS))
     if not files:
         raise DataError(f"{folder} has no kline files; put files named like BTCUSDT-1h.csv.gz there")
     return files
@@ -65,9 +67,13 @@ def read_klines(path: Path) -> pd.DataFrame:
     rows count as contiguous hours from a Monday, midnight.
 
     Raises:
-        DataError: A column that is needed is missing, or holds no numbers.
+        DataError: It is no such file; a column that is needed is missing, or holds no numbers.
     """
-    raw = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    try:
+        raw = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (OSError, EOFError, ValueError, zlib.error) as exc:
+        reason = " ".join(str(exc).split())
+        raise DataError(f"it cannot be read as candles ({reason}); fetch the file again") from exc
     if isinstance(raw.index, pd.DatetimeIndex):
         raw = raw.rename_axis("timestamp").reset_index()
     named = raw.rename(columns=lambda name: ALIASES.get(_plain(name), _plain(name)))
@@ -108,9 +114,12 @@ def _contiguous(rows: int) -> pd.DatetimeIndex:
 
 
 def _times(values: "pd.Series[object]") -> pd.DatetimeIndex:
-    """Times in s, ms or us since 1970, ISO text, or times already; without a zone they are UTC."""
-    if pd.api.types.is_numeric_dtype(values):
-        largest = float(values.max())
-        unit = "s" if largest < 1e11 else "ms" if largest < 1e14 else "us"
-        return pd.DatetimeIndex(pd.to_datetime(values, unit=unit, utc=True)).as_unit("ms")
-    return pd.DatetimeIndex(pd.to_datetime(values, utc=True)).as_unit("ms")
+    """Times in s, ms, us or ns since 1970, ISO text, or times already; without a zone they are UTC.
+
+    Each number has a unit of its own: the exchange's dumps of 2025 go on in microseconds.
+    """
+    if not pd.api.types.is_numeric_dtype(values):
+        return pd.DatetimeIndex(pd.to_datetime(values, utc=True, format="mixed")).as_unit("ms")
+    numbers = values.to_numpy(np.float64)
+    units = np.select([numbers < 1e11, numbers < 1e14, numbers < 1e17], [1e3, 1.0, 1e-3], 1e-6)
+    return pd.DatetimeIndex(pd.to_datetime(np.floor(numbers * units), unit="ms", utc=True)).as_unit("ms")

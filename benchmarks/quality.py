@@ -5,10 +5,14 @@ judged as ``kedro run`` judges it. What is read, what is measured and what the c
 """
 
 import argparse
+import os
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,9 +22,10 @@ from kline_files import kline_files, pair_name, read_klines
 
 from make_us_rich.candles.checks import check_candles
 from make_us_rich.candles.verdict import Limits
-from make_us_rich.domain.errors import MakeUsRichError
+from make_us_rich.domain.errors import DataError, MakeUsRichError
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.domain.klines import HOUR
+from make_us_rich.domain.manifest import Verdict
 from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.evaluation.folds import WalkForward
@@ -37,8 +42,8 @@ from make_us_rich.models.registry import TrainingParameters
 from make_us_rich.models.walking import cut_windows, plan_folds, walk
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "base"
-SLOW = ("lstm_levels",)
-"""Minutes a fold."""
+SLOW = {"lstm_levels": {"max_epochs": 1}}
+"""What takes minutes a fold, and the budget that it gets: each fit goes on from the one before it."""
 HORIZONS = {1: 1, 4: 4, 24: 24, ALL: "mean"}
 COLUMNS = (
     "pair",
@@ -60,21 +65,29 @@ FIRST_FIT = 3_240
 QUARTER, FORTNIGHT, YEAR = 2_160, 336, 8_760
 
 
+@dataclass(frozen=True)
+class Job:
+    """Some architectures on one file.
+
+    Attributes:
+        path: The file.
+        architectures: Those whose common hours are judged.
+        walked: Those among them that are.
+    """
+
+    path: Path
+    architectures: tuple[str, ...]
+    walked: tuple[str, ...]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge every file, print the table, write the CSV; 1 if a file could not be judged."""
+    """Judge every file, print the tables, write the CSV; 1 if a file could not be judged."""
     asked = _parser().parse_args(arguments)
-    training = TrainingParameters.model_validate(_parameters("training", "training"))
-    names = asked.architectures.split("+") if asked.architectures else fast_names(asked.slow)
-    recipes = {name: training.architecture(name) for name in dict.fromkeys([BASELINE, *names])}
-    settings = FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator)
-    tables, faults = [], []
-    for path in kline_files(asked.data):
-        try:
-            tables.append(judge_file(path, recipes, settings, (asked.folds, asked.hours)))
-        except MakeUsRichError as exc:
-            faults.append(f"{path.name}: {exc}")
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
-    table.to_csv(asked.out, index=False)
+    if asked.data.is_file():
+        judge_file(asked).to_csv(asked.out, index=False)
+        return 0
+    names = asked.architectures.split("+") if asked.architectures else TrainingParameters.names()
+    faults = judge_files(list(plan_jobs(kline_files(asked.data), tuple(names))), asked)
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
     return 1 if faults else 0
@@ -82,10 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder of kline files: .csv, .csv.gz, .parquet")
+    parser.add_argument("data", type=Path, help="folder of kline files, or one: .csv, .csv.gz, .parquet")
     parser.add_argument("out", type=Path, help="CSV to write")
-    parser.add_argument("--architectures", help="names joined by a plus; all but the slow ones unless given")
-    parser.add_argument("--slow", action="store_true", help=f"also {', '.join(SLOW)}: minutes a fold")
+    parser.add_argument("--architectures", help="names joined by a plus; all unless given")
+    parser.add_argument("--walked", help="of these only some, at the hours common to all; all unless given")
+    parser.add_argument("--slow", action="store_true", help=f"{', '.join(SLOW)} in full: many minutes a fold")
     parser.add_argument("--folds", type=int, help="8 or more; as many as the candles give unless given")
     parser.add_argument("--hours", type=int, help="forecast origins a fold, 336 or more")
     return parser
@@ -96,30 +110,106 @@ def _parameters(file: str, group: str) -> dict[str, object]:
     return loaded[group]
 
 
-def fast_names(slow: bool) -> list[str]:
-    """Every architecture, those that take minutes only if asked for."""
-    return [name for name in TrainingParameters.names() if slow or name not in SLOW]
+# One process a file: what breaks one stops no other
+
+
+def plan_jobs(paths: Sequence[Path], names: tuple[str, ...]) -> Iterator[Job]:
+    """What is quick on every file, then what takes long: whoever cannot wait has a table of the rest."""
+    quick = tuple(name for name in names if name not in SLOW)
+    slow = tuple(name for name in names if name in SLOW)
+    return (Job(path, names, walked) for walked in (quick, slow) if walked for path in paths)
+
+
+def judge_files(jobs: Sequence[Job], asked: argparse.Namespace) -> list[str]:
+    """Do all jobs, one a core at a time; the CSV is written anew after each. What could not be judged, in words."""
+    faults: dict[str, None] = {}
+    tables: dict[int, pd.DataFrame] = {}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        outs = [Path(folder) / str(number) for number in range(len(jobs))]
+        running = {pool.submit(_judge, job, out, asked): out for job, out in zip(jobs, outs, strict=True)}
+        for done in as_completed(running):
+            told, fault = done.result()
+            print(told, end="", flush=True)
+            if fault:
+                faults[fault] = None
+            else:
+                tables[outs.index(running[done])] = pd.read_csv(running[done])
+            merge(tables, jobs).to_csv(asked.out, index=False)
+    return list(faults)
+
+
+def _judge(job: Job, out: Path, asked: argparse.Namespace) -> tuple[str, str]:
+    """What a process of its own prints of a job, and why it could not do it, or nothing."""
+    command = [sys.executable, __file__, str(job.path), str(out)]
+    chosen = {
+        "architectures": "+".join(job.architectures),
+        "walked": "+".join(job.walked),
+        "folds": asked.folds,
+        "hours": asked.hours,
+    }
+    options = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
+    done = subprocess.run(
+        [*command, *options, *(["--slow"] if asked.slow else [])], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        sys.stderr.write(done.stderr)
+        return done.stdout, ""
+    last = done.stderr.strip().splitlines()[-1:] or [f"its process ended with {done.returncode}"]
+    return done.stdout, f"{job.path.name}: {last[0]}"
+
+
+def merge(tables: Mapping[int, pd.DataFrame], jobs: Sequence[Job]) -> pd.DataFrame:
+    """One table, the files in order, and of each what is quick first; the baseline once.
+
+    Args:
+        tables: By the number of the job.
+        jobs: All of them.
+    """
+    paths = list(dict.fromkeys(job.path for job in jobs))
+    parts: list[pd.DataFrame] = []
+    for path in paths:
+        mine = [tables[number] for number, job in enumerate(jobs) if job.path == path and number in tables]
+        parts += mine[:1] + [table[table["architecture"] != BASELINE] for table in mine[1:]]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 # The past, re-lived
 
 
-def judge_file(
-    path: Path,
-    recipes: Mapping[str, Architecture],
-    settings: FitSettings,
-    size: tuple[int | None, int | None] = (None, None),
-) -> pd.DataFrame:
+def judge_file(asked: argparse.Namespace) -> pd.DataFrame:
     """The rows of one file, printed as they are made.
 
     Raises:
-        DataError: The candles are too few.
+        DataError: The candles are too few, or no candles.
     """
-    klines = clean(read_klines(path))
+    training = TrainingParameters.model_validate(_parameters("training", "training"))
+    names = asked.architectures.split("+") if asked.architectures else TrainingParameters.names()
+    recipes = {name: recipe(training, name, asked.slow) for name in dict.fromkeys([BASELINE, *names])}
+    walked = {BASELINE, *(asked.walked.split("+") if asked.walked else names)}
+    klines = read_clean(asked.data)
     frames = {name: compute_features(name, klines) for name in {each.feature_set for each in recipes.values()}}
     features = {name: lambda name=name: frames[name] for name in frames}
     windows = cut_windows(recipes, features, klines)
-    walked, seconds = walk_one_by_one(recipes, windows, plan(len(windows[BASELINE]), *size), settings)
+    folds = plan(len(windows[BASELINE]), asked.folds, asked.hours)
+    settings = FitSettings(QUANTILE_LEVELS, training.seed, training.accelerator)
+    chosen = {name: each for name, each in recipes.items() if name in walked}
+    return judge_walk(pair_name(asked.data), *walk_one_by_one(chosen, windows, folds, settings))
+
+
+def recipe(training: TrainingParameters, name: str, slow: bool) -> Architecture:
+    """As configured, or within the budget of what takes long."""
+    configured = training.architecture(name)
+    return configured if slow else configured.model_copy(update=SLOW.get(name, {}))
+
+
+def judge_walk(pair: str, walked: Walk, seconds: Mapping[str, float]) -> pd.DataFrame:
+    """The rows of a pair, printed as they are made.
+
+    Args:
+        pair: Its name.
+        walked: Forecasts as they were fitted.
+        seconds: Mean of a fit, by architecture.
+    """
     gate = GateRules.model_validate(_parameters("evaluating", "gate"))
     calibration = Calibration.model_validate(_parameters("evaluating", "calibration"))
     case = Case(walked, gate, calibration, tried=1, newer_hours=0)
@@ -127,24 +217,32 @@ def judge_file(
     judged = walked.judged()
     as_served = {BASELINE: judged.quantiles[BASELINE], **{name: each.quantiles for name, each in served.items()}}
     scores = score_walk(replace(judged, quantiles=as_served))
+    table = tabulate(scores, seconds)
+    table.insert(0, "pair", pair)
     against = references(case)
     verdicts = {name: judge_one(case, each, against, ()).verdict for name, each in served.items()}
-    table = tabulate(scores, seconds)
-    table.insert(0, "pair", pair_name(path))
-    for line in report(table, scores, judged):
+    for line in (*report(table, scores, judged), *told(verdicts)):
         print(line, flush=True)
-    for name, verdict in verdicts.items():
-        print(f"{name}: {'' if verdict.publish else 'not published, '}{verdict.reason}", flush=True)
     return table
 
 
-def clean(klines: pd.DataFrame) -> pd.DataFrame:
-    """Only honest candles, as the pipeline `fetching` leaves them; a gap stays one."""
+def told(verdicts: Mapping[str, Verdict]) -> Iterable[str]:
+    """A line each."""
+    return (f"{name}: {'' if each.publish else 'not published, '}{each.reason}" for name, each in verdicts.items())
+
+
+def read_clean(path: Path) -> pd.DataFrame:
+    """Only honest candles, as the pipeline `fetching` leaves them; a gap stays one. Prints what was removed."""
     limits = Limits.model_validate(
         {name: value for name, value in _parameters("fetching", "fetching").items() if name in Limits.model_fields}
     )
+    klines = read_klines(path)
+    if klines.empty:
+        raise DataError("it has no candles; fetch the file again")
     now: datetime = (klines["timestamp"].max() + HOUR).to_pydatetime()
-    candles, _ = check_candles(klines, Pair("any", "any"), now, limits)
+    candles, found = check_candles(klines, Pair("any", "any"), now, limits)
+    counted = [f"{issue.count} {name}" for name, issue in found.issues if issue.count]
+    print(f"\n{path.name}: {len(candles)} of {len(klines)} candles used, {len(found.gaps)} gaps", *counted, sep=", ")
     return candles
 
 

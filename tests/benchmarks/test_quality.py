@@ -1,3 +1,4 @@
+import gzip
 import importlib.util
 import json
 import sys
@@ -100,6 +101,33 @@ def test_a_csv_without_a_header_has_the_exchanges_order(tmp_path: Path, klines: 
     pd.testing.assert_frame_equal(quality.read_klines(tmp_path / "BTCUSDT-1h.csv"), klines)
 
 
+def test_a_file_may_go_on_in_another_unit(tmp_path: Path, klines: pd.DataFrame) -> None:
+    raw = as_the_exchange_has_it(klines)
+    raw.loc[20:, "open_time"] *= 1000
+    raw.to_csv(tmp_path / "x.csv", index=False)
+
+    pd.testing.assert_frame_equal(quality.read_klines(tmp_path / "x.csv"), klines)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", b""),
+        ("x.csv", bytes(range(128, 256))),
+        ("x.csv", b"hello\nworld, this\n is,no,table\n"),
+        ("x.csv.gz", b"no gzip"),
+        ("x.csv.gz", gzip.compress(b"1,2,3,4,5\n" * 10_000)[:60]),
+        ("x.csv.gz", gzip.compress(bytes(1000))[:12] + bytes(range(200))),
+        ("x.parquet", b"no parquet"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(DataError, match="it cannot be read as candles"):
+        quality.read_klines(tmp_path / name)
+
+
 @pytest.mark.parametrize("time", ["timestamp", "Date", "open_time"])
 def test_a_missing_column_is_zero(tmp_path: Path, klines: pd.DataFrame, time: str) -> None:
     few = klines[["timestamp", "open", "high", "low", "close", "volume"]].rename(columns={"timestamp": time})
@@ -164,8 +192,34 @@ def test_the_folds_are_as_many_and_as_long_as_the_candles_give(windows: int, fol
     assert (plan.folds, plan.hours) == (folds, hours)
 
 
-def test_what_takes_minutes_is_left_out_unless_asked_for() -> None:
-    assert set(quality.fast_names(slow=True)) - set(quality.fast_names(slow=False)) == {"lstm_levels"}
+def test_what_takes_minutes_comes_last_and_on_a_budget() -> None:
+    training = quality.TrainingParameters.model_validate(quality._parameters("training", "training"))
+    names = tuple(training.names())
+    files = [Path("a"), Path("b")]
+
+    jobs = list(quality.plan_jobs(files, names))
+
+    assert [job.path for job in jobs] == files * 2
+    assert [set(job.walked) for job in jobs[1:3]] == [set(names) - {"lstm_levels"}, {"lstm_levels"}]
+    assert {job.architectures for job in jobs} == {names}
+    assert quality.recipe(training, "lstm_levels", slow=False).max_epochs == 1
+    assert quality.recipe(training, "lstm_levels", slow=True) == training.lstm_levels
+
+
+def test_tables_are_merged_by_file_with_the_baseline_once() -> None:
+    paths = [Path("a"), Path("b")]
+    jobs = [quality.Job(path, (), ()) for path in paths * 2]
+    made = [("a", "baseline"), ("a", "har")], [("b", "baseline")], [("a", "baseline"), ("a", "lstm_levels")]
+    tables = {number: pd.DataFrame(rows, columns=["pair", "architecture"]) for number, rows in enumerate(made)}
+
+    merged = quality.merge(tables, jobs)
+
+    assert list(merged.itertuples(index=False, name=None)) == [
+        ("a", "baseline"),
+        ("a", "har"),
+        ("a", "lstm_levels"),
+        ("b", "baseline"),
+    ]
 
 
 def ten_months(symbol: str) -> pd.DataFrame:
@@ -182,6 +236,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     few.to_csv(folder / "BTCUSDT-1h.csv.gz", index=False)
     as_the_exchange_has_it(ten_months("ETHUSDT")).to_parquet(folder / "ETHUSDT-1h.parquet")
     simulated_klines(rows=900).to_csv(folder / "SHORTUSDT-1h.csv", index=False)
+    (folder / "BROKENUSDT-1h.csv.gz").write_bytes(b"no gzip")
     out = folder.parent / f"{folder.name}.table"
     return quality.main([str(folder), str(out), "--architectures", "har"]), out
 
@@ -223,13 +278,16 @@ def test_shares_and_counts_are_within_their_bounds(written: tuple[int, Path]) ->
     assert (table["fit_seconds"] < 5).all()
 
 
-def test_a_file_that_is_too_short_is_named_and_the_others_are_judged(
+def test_what_cannot_be_judged_is_named_and_the_others_are_judged(
     written: tuple[int, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     simulated_klines(rows=900).to_csv(tmp_path / "SHORTUSDT-1h.csv", index=False)
+    (tmp_path / "BROKENUSDT-1h.csv.gz").write_bytes(b"no gzip")
 
-    failed = quality.main([str(tmp_path), str(tmp_path / "out")])
+    failed = quality.main([str(tmp_path), str(tmp_path / "out"), "--architectures", "har"])
 
     assert (written[0], failed) == (1, 1)
-    assert "left out: SHORTUSDT-1h.csv: 8 folds of 336 hours need more than 2688" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "left out: SHORTUSDT-1h.csv: 8 folds of 336 hours need more than 2688" in told
+    assert "left out: BROKENUSDT-1h.csv.gz: it cannot be read as candles" in told
     assert (tmp_path / "out").read_text().strip() == COLUMNS

@@ -118,6 +118,17 @@ def test_another_seed_gives_other_weights(fitted: Any) -> None:
     )
 
 
+def test_a_refit_begins_with_the_weights_of_the_fit_before(fitted: Any, parts: Parts) -> None:
+    scaler = prepared("baseline+lstm_levels").scalers["lstm_levels"]
+    frozen = RECIPE.model_copy(update={"learning_rate": 1e-12, "max_epochs": 1})
+
+    refitted: Any = frozen.refit(fitted, parts, scaler, SETTINGS)
+
+    before = fitted.forecaster.network.state_dict()
+    for name, weights in refitted.forecaster.network.state_dict().items():
+        np.testing.assert_allclose(weights, before[name], atol=1e-9)
+
+
 def test_the_history_has_a_row_for_each_epoch(fitted: Any) -> None:
     assert fitted.history["step"].tolist() == [0, 1]
     assert fitted.history[["train_loss", "validation_loss"]].notna().all(axis=None)

@@ -31,6 +31,8 @@ RANGE = "log_range_1h"
 """The feature whose coming values are the target: the log of an hour's volatility."""
 MARGIN = float(np.log(2))
 """How far beyond the fitted log volatilities a forecast may go: to twice the highest, to half the lowest."""
+STILLNESS = 0.02
+"""Part of the mean variance that is added to every variance: hours without a move have a logarithm near the others'."""
 
 
 class RangeArchitecture(Architecture):
@@ -70,8 +72,9 @@ class RangeArchitecture(Architecture):
 class Har(RangeArchitecture):
     """Heterogeneous autoregression of volatility, for all horizons in one least-squares fit.
 
-    The target at horizon h is the log of the root of the summed squared hourly ranges of the next h hours. The
-    quantiles are those of the returns over the forecast volatility, with the median held at the last close.
+    The target at horizon h is the log of the root of the summed squared hourly ranges of the next h hours, of which
+    none is taken to be still. The quantiles are those of the returns over the forecast volatility, with the median held
+    at the last close.
     """
 
     feature_set: Literal["har"] = "har"
@@ -88,10 +91,15 @@ def last_rows(windows: Windows) -> NDArray[np.float64]:
 
 
 def log_volatility(windows: Windows) -> NDArray[np.float64]:
-    """Log of the root of the summed squared ranges of the next 1 to ``horizon`` hours, ``[window, horizon]``."""
+    """Log of the root of the summed squared ranges of the next 1 to ``horizon`` hours, ``[window, horizon]``.
+
+    A little of these windows' mean sum is added to each: where prices move in coarse steps, most hours have no range,
+    and least squares would forecast how many of them there are (docs/adr/0015).
+    """
     ahead = windows.origins[:, None] + np.arange(1, windows.horizon + 1)
     log_ranges = windows.features[:, windows.columns.index(RANGE)].astype(np.float64)[ahead]
-    target: NDArray[np.float64] = np.log(np.exp(2 * log_ranges).cumsum(axis=1)) / 2
+    variance = np.exp(2 * log_ranges).cumsum(axis=1)
+    target: NDArray[np.float64] = np.log(variance + STILLNESS * variance.mean(axis=0)) / 2
     return target
 
 

@@ -91,11 +91,23 @@ class FittedLevels:
         return to_onnx(self.forecaster, self.lookback, self.features)
 
 
-def fit_levels(recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedLevels:
-    """Train the recipe, then read its spread off the validation windows."""
+def fit_levels(
+    recipe: LstmLevels, parts: Parts, scaler: Scaler, settings: FitSettings, previous: FittedLevels | None = None
+) -> FittedLevels:
+    """Train the recipe, then read its spread off the validation windows.
+
+    Args:
+        recipe: Its hyperparameters.
+        parts: What it learns from and is stopped on.
+        scaler: Of these parts.
+        settings: Levels, seed, accelerator.
+        previous: The training begins with its weights; None: with random ones.
+    """
     columns = parts.fit.columns
     torch.manual_seed(settings.seed)
     network = LevelsNetwork(len(columns), recipe)
+    if previous is not None:
+        network.load_state_dict(previous.forecaster.network.state_dict())
     fit, validation = (ScaledWindows(part, scaler, columns.index("close")) for part in (parts.fit, parts.validation))
     data = WindowData(fit, validation, recipe.batch_size, settings.seed)
     module = NextCloseModule(network, recipe.learning_rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
@@ -44,3 +44,9 @@ class LstmLevels(Architecture):
         from make_us_rich.models.levels_network import fit_levels
 
         return fit_levels(self, parts, scaler, settings)
+
+    def refit(self, previous: FittedModel, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedModel:
+        """Train from where the weights were; see ``Architecture.refit``."""
+        from make_us_rich.models.levels_network import FittedLevels, fit_levels
+
+        return fit_levels(self, parts, scaler, settings, cast("FittedLevels", previous))
