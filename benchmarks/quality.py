@@ -148,9 +148,10 @@ def _judge(job: Job, out: Path, asked: argparse.Namespace) -> tuple[str, str]:
         "hours": asked.hours,
     }
     options = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
-    done = subprocess.run(
-        [*command, *options, *(["--slow"] if asked.slow else [])], capture_output=True, text=True, check=False
-    )
+    full = ["--slow"] if asked.slow else []
+    # A process has a core: with more threads than cores networks wait for one another.
+    alone = {"OMP_NUM_THREADS": "1", **os.environ}
+    done = subprocess.run([*command, *options, *full], capture_output=True, text=True, check=False, env=alone)
     if done.returncode == 0:
         sys.stderr.write(done.stderr)
         return done.stdout, ""

@@ -90,20 +90,24 @@ def test_a_quantile_on_the_wrong_side_of_the_last_close_is_held_there() -> None:
     np.testing.assert_array_equal(hold_median(table, (0.1, 0.5, 0.9)), [[0.0, 0.0, 0.3]])
 
 
-def test_the_decay_with_the_lowest_pinball_loss_is_chosen(made: Prepared) -> None:
+def test_each_horizon_has_the_decay_with_the_lowest_pinball_loss(made: Prepared) -> None:
     parts = made.parts("baseline")
-    decays = (0.5, 0.9, 0.97)
+    decays = (0.5, 0.8, 0.9, 0.97)
     windows = learned_from(parts)
 
-    def loss(decay: float) -> float:
+    def losses(decay: float) -> np.ndarray:
         forecast = fit(parts, decay).quantiles(windows.inputs())
         errors = windows.targets()[:, :, None] - forecast
         levels = np.array(QUANTILE_LEVELS)
-        return float(np.where(errors > 0, levels * errors, (levels - 1) * errors).mean())
+        return np.where(errors > 0, levels * errors, (levels - 1) * errors).mean(axis=(0, 2))
 
-    best = min(decays, key=loss)
+    best = np.argmin([losses(decay) for decay in decays], axis=0)
+    chosen = fit(parts, *decays)
 
-    np.testing.assert_array_equal(fit(parts, *decays).weights, fit(parts, best).weights)
+    assert len(set(best)) > 1
+    for ahead, index in enumerate(best):
+        np.testing.assert_array_equal(chosen.weights[:, ahead], fit(parts, decays[index]).weights[:, ahead])
+        np.testing.assert_array_equal(chosen.table[ahead], fit(parts, decays[index]).table[ahead])
 
 
 def test_the_history_has_a_row_for_each_decay(fitted: FittedBaseline) -> None:

@@ -36,7 +36,7 @@ class Calibration(BaseModel):
 
     days: int = Field(default=90, ge=1)
     nominal: float = Field(default=0.8, gt=0, lt=1)
-    prior: float = Field(default=300, ge=0)
+    prior: float = Field(default=600, ge=0)
     least_windows: int = Field(default=720, ge=1)
     narrowest: float = Field(default=0.5, gt=0, le=1)
     widest: float = Field(default=2, ge=1)

@@ -28,8 +28,9 @@ class Baseline(Architecture):
     """Persistence with EWMA volatility, the reference that everything else is held against.
 
     The volatility is RiskMetrics' exponentially weighted moving average (J.P. Morgan, 1996) of squared hourly log
-    returns, cut off at the lookback; the decay is the one with the lowest pinball loss on the training windows.
-    The median is held at the last close.
+    returns, cut off at the lookback; the decay is, for each horizon, the one with the lowest pinball loss on the
+    training windows: an hour ahead the last hours say more than a day ahead (docs/adr/0015). The median is held at the
+    last close.
 
     Attributes:
         decays: Candidates for the decay, each in (0, 1).
@@ -39,17 +40,17 @@ class Baseline(Architecture):
     decays: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
 
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings) -> FittedBaseline:  # noqa: ARG002
-        """Choose the decay, and read the quantiles of the standardised returns off the training windows."""
+        """Choose the decays, and read the quantiles of the standardised returns off the training windows."""
         windows = training_windows(parts)
         targets = windows.targets()
         fits = [self._standardise(windows, targets, decay, settings.levels) for decay in self.decays]
-        losses = [fit.loss for fit in fits]
-        best = fits[int(np.argmin(losses))]
+        losses = np.stack([fit.losses for fit in fits])
+        best = [fits[index] for index in losses.argmin(axis=0)]
         return FittedBaseline(
-            weights=best.weights.astype(np.float32),
+            weights=np.stack([fit.weights for fit in best], axis=1).astype(np.float32),
             column=windows.columns.index("log_return"),
-            table=best.table.astype(np.float32),
-            history=loss_history(losses),
+            table=np.stack([fit.table[ahead] for ahead, fit in enumerate(best)]).astype(np.float32),
+            history=loss_history(losses.mean(axis=1).tolist()),
         )
 
     def _standardise(
@@ -61,17 +62,17 @@ class Baseline(Architecture):
         table = hold_median(table, levels)
         # Level by level: all at once is the same and takes four times as long, for want of room in the cache.
         losses = [
-            pinball(targets, (sigma * quantile)[:, :, None], [level]).mean()
+            pinball(targets, (sigma * quantile)[:, :, None], [level]).mean(axis=(0, 2))
             for quantile, level in zip(table.T, levels, strict=True)
         ]
-        return _DecayFit(weights, table, float(np.mean(losses)))
+        return _DecayFit(weights, table, np.mean(losses, axis=0))
 
 
 @dataclass(frozen=True)
 class _DecayFit:
     weights: NDArray[np.float64]
     table: NDArray[np.float64]
-    loss: float
+    losses: NDArray[np.float64]
 
 
 def ewma_weights(decay: float, lookback: int) -> NDArray[np.float64]:
@@ -96,7 +97,7 @@ class FittedBaseline:
     """Weights of the squared returns and a table of standardised quantiles.
 
     Attributes:
-        weights: ``[lookback]``, oldest first.
+        weights: By horizon, oldest first, ``[lookback, horizon]``.
         column: Index of ``log_return`` among the features.
         table: Quantiles of the standardised returns, ``[horizon, level]``.
         history: One row a decay tried.
@@ -111,7 +112,7 @@ class FittedBaseline:
         """Volatility times table; see ``FittedModel``."""
         variance = inputs[:, :, self.column] ** 2 @ self.weights
         sigma = np.maximum(np.sqrt(variance), np.float32(FLOOR))
-        quantiles: NDArray[np.float32] = sigma[:, None, None] * self.table
+        quantiles: NDArray[np.float32] = sigma[:, :, None] * self.table
         return quantiles
 
     def to_onnx(self) -> bytes:
@@ -120,7 +121,7 @@ class FittedBaseline:
 
         constants = {
             "column": np.array(self.column),
-            "weights": self.weights[:, None],
+            "weights": self.weights,
             "floor": np.array([FLOOR], dtype=np.float32),
             "table": self.table[None],
             "last_axis": np.array([2]),

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Lstm(CorrectedHar):
-    """One LSTM layer over the hours; what it remembers at the last of them is its summary."""
+    """HAR-V with its week, corrected by small LSTMs over the path of the last hours.
+
+    What one LSTM layer remembers at the last hour is its summary of them.
+    """
 
     def body(self, channels: int) -> Body:
         """See ``CorrectedHar``."""

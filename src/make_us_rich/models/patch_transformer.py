@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class PatchTransformer(CorrectedHar):
-    """Attention over patches of a few hours (Nie et al. 2023, "A Time Series is Worth 64 Words", ICLR).
+    """HAR-V with its week, corrected by small transformers over the path of the last days.
+
+    Attention over patches of a few hours (Nie et al. 2023, "A Time Series is Worth 64 Words", ICLR).
 
     Attributes:
         patch_hours: Hours that make one patch; the lookback is a multiple of them.
