@@ -37,11 +37,12 @@ def test_the_baselines_forecast_is_the_one_computed_by_hand() -> None:
     fitted: Any = trained()["baseline"].fitted
     closes = klines["close"].tolist()
     squares = [math.log(after / before) ** 2 for before, after in zip(closes[-25:-1], closes[-24:], strict=True)]
-    sigma = math.sqrt(sum(weight * square for weight, square in zip(fitted.weights, squares, strict=True)))
+    # A row of weights an hour of the past, a column a horizon.
+    sigma = np.sqrt((fitted.weights.astype(float) * np.array(squares)[:, None]).sum(axis=0))
 
     forecast = champion().forecast(klines)
 
-    expected = closes[-1] * np.exp(sigma * fitted.table.astype(float))
+    expected = closes[-1] * np.exp(sigma[:, None] * fitted.table.astype(float))
     np.testing.assert_allclose(forecast.quantiles, expected, rtol=1e-6)
 
 

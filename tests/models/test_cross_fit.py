@@ -56,7 +56,8 @@ def test_a_ratio_is_over_the_volatility_of_a_fit_without_its_stretch() -> None:
     design = np.column_stack([np.ones(len(origins)), features[origins, :STATE]])
     ranges = np.exp(2 * features[origins[:, None] + np.arange(1, HORIZON + 1), RANGE]).sum(axis=1)
     for held, learned in zip(shares().held.T, shares().learned.T, strict=True):
-        weights = np.linalg.lstsq(design[learned], np.log(ranges[learned]) / 2, rcond=None)[0]
+        variances = ranges[learned] + 0.02 * ranges[learned].mean()
+        weights = np.linalg.lstsq(design[learned], np.log(variances) / 2, rcond=None)[0]
         fitted = design[learned] @ weights
         log_sigma = np.clip(design[held] @ weights, fitted.min() - np.log(2), fitted.max() + np.log(2))
 

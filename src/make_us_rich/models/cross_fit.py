@@ -50,11 +50,12 @@ def ratios_out_of_fit(windows: Windows, shares: Shares) -> NDArray[np.float64]:
 
     Of a fit on all windows the errors are too small, and a correction learned from them would not be needed.
     """
-    inputs, targets, sigma = last_rows(windows), log_volatility(windows), np.empty_like(windows.targets())
+    inputs, sigma = last_rows(windows), np.empty_like(windows.targets())
     for held, learned in zip(shares.held.T, shares.learned.T, strict=True):
         # A market so young that one stretch is all there is has nothing else to learn from.
         rows = learned if learned.any() else held
         if held.any():
-            sigma[held] = np.exp(fit_line(inputs[rows], targets[rows]).log_sigma(inputs[held]))
+            targets = log_volatility(windows.at(windows.origins[rows]))
+            sigma[held] = np.exp(fit_line(inputs[rows], targets).log_sigma(inputs[held]))
     ratios: NDArray[np.float64] = windows.targets() / sigma
     return ratios
