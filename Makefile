@@ -9,6 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-browser system-packages lint types contracts docs bench bench-serving bench-quality mlflow viz clean
+.PHONY: soak schedule unschedule kubernetes package test-compose
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +72,13 @@ schedule: $(SETUP) ## Let cron run every pair each hour; KEDRO_ENV=production fo
 
 unschedule: $(SETUP) ## Take that out of the crontab again
 	@$(BIN)/kedro unschedule
+
+kubernetes: $(SETUP) ## A CronJob for each pair into deploy/kubernetes/hourly.yaml
+	@$(BIN)/python deploy/kubernetes/write_hourly.py
+
+package: $(SETUP) ## The package into dist/; TAG=v0.2.0 refuses another version than that
+	@$(if $(TAG),grep -qx 'version = "$(TAG:v%=%)"' pyproject.toml || { echo "$(TAG) is not the version in pyproject.toml"; exit 1; })
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 mlflow: $(SETUP) ## The runs, in a browser
 	$(BIN)/kedro mlflow ui
