@@ -116,8 +116,26 @@ def test_missed_hours_are_made_up_for_by_one_run_that_says_so(site: Site, make_r
     assert "btc_usdt ok, 60 s, exit 0, catches up 5 missed h: published" in site.log
 
 
+def test_when_the_hour_changes_at_work_its_forecasts_come_before_the_next_model(site: Site, noon: datetime) -> None:
+    site.minutes = 20
+
+    done = [(run.pipeline, run.hour.hour) for run in site.work()]
+
+    # 12:02 and 12:22 forecasts, 12:42 a model until 13:02; then the new hour's forecasts, and the other model.
+    assert done == [
+        ("monitor_btc_usdt", 12),
+        ("monitor_eth_usdt", 12),
+        ("btc_usdt", 12),
+        ("monitor_btc_usdt", 13),
+        ("monitor_eth_usdt", 13),
+        ("eth_usdt", 13),
+        ("monitor_btc_usdt", 14),
+        ("monitor_eth_usdt", 14),
+    ]
+
+
 def test_a_job_that_takes_longer_than_an_hour_ends_and_the_next_one_goes_on(site: Site, noon: datetime) -> None:
-    site.minutes = 40
+    site.minutes = 25
 
     first, second = ([run for run in site.work() if run.pipeline in PAIRS] for _ in range(2))
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from make_us_rich.alerts import watch
 from make_us_rich.catalog import open_catalog, open_config
 from make_us_rich.config import find_project
-from make_us_rich.domain.errors import LockedError, UnknownPairError
+from make_us_rich.domain.errors import LockedError, MakeUsRichError, UnknownPairError
 from make_us_rich.hourly.job import Job, kedro_runner
 from make_us_rich.hourly.logs import Logs
 from make_us_rich.hourly.parameters import HourlyParameters
@@ -44,10 +45,21 @@ def work(names: Sequence[str], env: str | None, tell: Callable[[Run], Any]) -> b
         job = Job(open_catalog(env), _chosen(names, parameters["pairs"]), hourly, runner, logs)
         try:
             with pair_lock(str(folder), "hourly"):
-                return all(run.ok for run in job.work(tell))
+                done = job.work(tell)
+                if not names:
+                    _look_around(env, logs)
+                return all(run.ok for run in done)
         except LockedError:
             logs.tell("the job before this one is still at work")
             return True
+
+
+def _look_around(env: str | None, logs: Logs) -> None:
+    """Tell the owner what is wrong; that this cannot be told is in the log, and no reason for the job to fail."""
+    try:
+        watch(env)
+    except MakeUsRichError as exc:
+        logs.tell(f"alerts: {exc}")
 
 
 def _chosen(names: Sequence[str], configured: list[str]) -> list[str]:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from make_us_rich.hourly.runs import Run, last_success
 
+FORECAST = "monitor_{pair}"
 RETRAIN = "{pair}"
-KINDS = (RETRAIN,)
+KINDS = (FORECAST, RETRAIN)
 """Pipelines of a pair, in the order of their haste."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
