@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-browser system-packages lint types contracts docs bench bench-serving bench-quality mlflow viz clean
+.PHONY: help setup demo serve month test test-browser system-packages lint types contracts docs bench bench-serving bench-quality mlflow viz clean
 .PHONY: soak schedule unschedule kubernetes package test-compose
 
 help: ## This list
@@ -54,6 +54,9 @@ contracts: $(SETUP) ## Who may import whom
 
 docs: $(SETUP) ## The documentation site, strictly, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+month: $(SETUP) ## A simulated month with all that can go wrong; the last line is one JSON object
+	$(BIN)/python -m benchmarks.month
 
 bench: $(SETUP) ## Every benchmark; the last line of each is one JSON object
 	$(BIN)/python benchmarks/preprocessing.py

@@ -1,12 +1,13 @@
 """What Prometheus is told."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from make_us_rich.domain.live import LiveScores
 from serving.store.stores import Stores
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -54,6 +55,7 @@ class StoreCollector(Collector):
         yield self._gauge("problems", "1 where a model, candles or a forecast are not the newest.", self._problems())
         yield self._gauge("judged_skill", "CRPS skill against the baseline on the folds.", self._skill())
         yield self._gauge("relived_coverage_80", "Outcomes within the 80 % interval, re-lived.", self._covered())
+        yield from self._live()
 
     def _gauge(self, name: str, about: str, values: dict[str, float]) -> Metric:
         labelled = "" not in values
@@ -61,6 +63,20 @@ class StoreCollector(Collector):
         for pair, value in values.items():
             gauge.add_metric([pair] if labelled else [], value)
         return gauge
+
+    def _live(self) -> Iterable[Metric]:
+        """What the monitoring has found of the forecasts that were served."""
+        scores = self._stores.live.scores
+        yield self._gauge("live_skill", "CRPS skill against the baseline as served.", _figures(scores, _skill_of))
+        yield _coverage(scores)
+        yield self._gauge("live_forecasts", "Forecasts in the record.", _figures(scores, lambda each: each.issued))
+        yield self._gauge("live_holes", "Hours without a forecast.", _figures(scores, lambda each: each.holes))
+        unexplained = _figures(scores, lambda each: each.unexplained)
+        yield self._gauge("live_unexplained_holes", "Hours without a forecast that nothing explains.", unexplained)
+        drift = _figures(scores, lambda each: each.drift.psi)
+        yield self._gauge("live_drift", "Largest population stability index of the inputs.", drift)
+        drifted = _figures(scores, lambda each: each.drift.drifted)
+        yield self._gauge("live_drifted", "1 where the inputs have drifted.", drifted)
 
     def _models(self) -> dict[str, float]:
         now = self._stores.candles.now()
@@ -87,3 +103,24 @@ class StoreCollector(Collector):
         return {
             pair: sum(w.coverage_after) / len(w.coverage_after) for pair, w in widths.items() if w and w.coverage_after
         }
+
+
+def _figures(scores: Mapping[str, LiveScores], figure: Callable[[LiveScores], float | None]) -> dict[str, float]:
+    """One figure by pair, where there is one."""
+    found = {pair: figure(each) for pair, each in scores.items()}
+    return {pair: float(value) for pair, value in found.items() if value is not None}
+
+
+def _skill_of(scores: LiveScores) -> float | None:
+    return scores.windows[0].whole.skill if scores.windows else None
+
+
+def _coverage(scores: Mapping[str, LiveScores]) -> Metric:
+    about = "Outcomes within the interval as served."
+    gauge = GaugeMetricFamily("make_us_rich_live_coverage", about, labels=["pair", "interval"])
+    for pair, each in scores.items():
+        for nominal in (50, 80, 90):
+            share = getattr(each.windows[0].whole, f"coverage_{nominal}") if each.windows else None
+            if share is not None:
+                gauge.add_metric([pair, str(nominal)], share)
+    return gauge

@@ -201,7 +201,8 @@ class PastForecasts(Answer):
     pair: str
     version: str
     source: str
-    """``relived``: made afterwards by the model of today, on candles that its fit has not seen."""
+    """``recorded``: what was served at the time. ``relived``, where nothing was recorded yet: made afterwards by the
+    model of today, on candles that its fit has not seen."""
     note: str
     horizon: int
     levels: list[float]

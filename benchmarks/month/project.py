@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,44 +30,55 @@ from make_us_rich.project_parameters import check_parameters
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAIR = "btc_usdt"
+STORE = "store"
 IN_MLFLOW = ("live_metrics", "run_metrics", "training_losses")
 
 
 def lay_out(folder: Path, exchange: str, parameters: dict[str, Any]) -> Path:
-    """A project with the configuration of this checkout, another exchange and other parameters."""
+    """A project with the configuration of this checkout, another exchange and store, and other parameters."""
     shutil.copytree(REPOSITORY / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
-    (folder / "conf" / "local").mkdir()
-    (folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(parameters))
-    (folder / "conf" / "local" / "globals.yml").write_text(yaml.safe_dump({"exchange_url": exchange}))
+    local = folder / "conf" / "local"
+    local.mkdir()
+    (local / "globals.yml").write_text(yaml.safe_dump({"exchange_url": exchange, "root": STORE}))
+    (local / "parameters.yml").write_text(yaml.safe_dump({"pairs": [PAIR], **parameters}))
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
-    (folder / "src").mkdir()
+    for name in ("src", "data", STORE):
+        (folder / name).mkdir()
     return folder
 
 
-@dataclass
-class Project:
-    """Runs pipelines of one project, one after the other.
+@dataclass(frozen=True)
+class _Context:
+    """What hooks look at of Kedro's context."""
 
-    Attributes:
+    config_loader: dict[str, Any]
+    project_path: Path
+
+
+class Project:
+    """Runs pipelines of one project, one after the other; a new one is a process that was started anew.
+
+    Args:
         folder: The project's; the working directory of the process is to be the same.
         clock: The time, UTC, of machine and exchange alike.
-        flows: Pipelines by what their names begin with; made once.
     """
 
-    folder: Path
-    clock: Callable[[], datetime]
-    flows: dict[str, Pipeline] = field(
-        default_factory=lambda: {prefix: create_flow(stages) for prefix, stages in KINDS.items()}
-    )
+    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+        self.folder, self.clock = folder, clock
+        config = open_config("local", folder)
+        with in_project(folder):
+            self._config = {name: config[name] for name in ("catalog", "credentials", "globals", "parameters")}
+        self.parameters = check_parameters(self._config["parameters"])
+        pairs.configure(self.parameters.pairs)
+        self._flows = {prefix: create_flow(stages) for prefix, stages in KINDS.items()}
 
-    def run(self, kind: str = "", pair: str = PAIR) -> None:
-        """Run a pipeline, as ``kedro run`` does.
+    def run(self, kind: str = "") -> None:
+        """Run a pipeline of the pair, as ``kedro run`` does.
 
         Args:
             kind: What the pipeline's name begins with, such as ``monitor_``.
-            pair: The pair.
         """
-        pipeline = for_pair(self.flows[kind], Pair.parse(pair))
+        pipeline = for_pair(self._flows[kind], Pair.parse(PAIR))
         hooks = _create_hook_manager()
         for each in (RunChecksHooks(self.clock), AttemptHooks(self.clock)):
             hooks.register(each)
@@ -81,28 +92,23 @@ class Project:
             raise
         hooks.hook.after_pipeline_run(run_result={}, **told)
 
+    def open_catalog(self, version: str | None = None) -> DataCatalog:
+        """The catalog, as it is for a run of this version."""
+        made: DataCatalog = DataCatalog.from_config(
+            self._config["catalog"], self._config["credentials"], save_version=version
+        )
+        return made
+
     def _catalog(self, hook: Any, pipeline: Pipeline) -> DataCatalog:
-        config = open_config("local", self.folder)
-        context = _Context(config, self.folder)
-        hook.after_context_created(context=context)
+        hook.after_context_created(context=_Context(self._config, self.folder))
         version = f"{self.clock():%Y-%m-%dT%H.%M.%S.000Z}"
-        with in_project(self.folder):
-            catalog = DataCatalog.from_config(config["catalog"], config["credentials"], save_version=version)
-        pairs.configure(config["parameters"]["pairs"])
-        checked = check_parameters(config["parameters"])
+        catalog = self.open_catalog(version)
         for name in pipeline.datasets():
             if name.startswith("params:"):
-                catalog[name] = MemoryDataset(getattr(checked, name.removeprefix("params:")), copy_mode="assign")
+                value = getattr(self.parameters, name.removeprefix("params:"))
+                catalog[name] = MemoryDataset(value, copy_mode="assign")
             elif name.split(".")[-1] in IN_MLFLOW:
                 catalog[name] = MemoryDataset()
-        told = {"conf_catalog": {}, "parameters": {}, "load_versions": None}
-        hook.after_catalog_created(catalog=catalog, conf_creds=config["credentials"], save_version=version, **told)
+        known = {"conf_catalog": {}, "parameters": {}, "load_versions": None, "save_version": version}
+        hook.after_catalog_created(catalog=catalog, conf_creds=self._config["credentials"], **known)
         return catalog
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What hooks look at of Kedro's context."""
-
-    config_loader: Any
-    project_path: Path

@@ -23,6 +23,8 @@ class Ready(BaseModel):
     """Why it is not ready; empty where it is."""
     degraded: list[str]
     """What is not the newest, though something older is served."""
+    database: bool
+    """Whether the database of accounts and quotas answers; where it does not, the last reason says why."""
 
 
 @router.get("/healthz")
@@ -41,10 +43,11 @@ async def readyz(response: Response, stores: StoresDep, accounts: AccountsDep) -
 
 async def readiness(stores: Stores, accounts: AccountsDep) -> Ready:
     """What a probe is told."""
-    reasons = [*_store_reasons(stores), *filter(None, [await accounts.problem()])]
+    problem = await accounts.problem()
+    reasons = [*_store_reasons(stores), *filter(None, [problem])]
     problems = {pair: stores.forecasts.problem(pair) for pair in stores.models.pairs}
     others = {*stores.models.shelf.problems.values(), *filter(None, problems.values())}
-    return Ready(ready=not reasons, reasons=reasons, degraded=sorted(others - set(reasons)))
+    return Ready(ready=not reasons, reasons=reasons, degraded=sorted(others - set(reasons)), database=problem is None)
 
 
 def _store_reasons(stores: Stores) -> list[str]:

@@ -1,8 +1,8 @@
-"""Forecasts of the past, re-lived by the model of today, and what came true."""
+"""Forecasts of the past and what came true: as they were recorded, else re-lived by the model of today."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from types import MappingProxyType
 
@@ -17,11 +17,14 @@ from make_us_rich.inference.champion import Champion
 from make_us_rich.inference.past import past_forecasts
 from serving.schemas import PastForecast, PastForecasts
 from serving.store.candles import Candles, CandleStore
+from serving.store.live import Live, Recorded
 from serving.store.rendering import rounded
 from serving.store.store import ModelsStore
 
 DAYS = 7
-"""How far back forecasts are re-lived: their candles are there anyway."""
+"""How far back forecasts are told: the candles to re-live them are there anyway."""
+
+_RECORDED = "recorded: what was served at the time, each by the champion of its hour"
 
 _NOTE = (
     "re-lived: made afterwards by the model that is served now, calibrated as it is now, on candles that its fit has"
@@ -52,16 +55,18 @@ class Relived:
 
 
 class Past:
-    """Re-lives a pair once for each model and candle, when somebody asks.
+    """Reads what was recorded; where there is nothing, re-lives a pair once for each model and candle.
 
     Args:
         models: The champions.
         candles: The candles.
+        live: What the monitoring has recorded.
     """
 
-    def __init__(self, models: ModelsStore, candles: CandleStore) -> None:
+    def __init__(self, models: ModelsStore, candles: CandleStore, live: Live) -> None:
         self._models = models
         self._candles = candles
+        self._live = live
         self._lock = Lock()
         self._relived: Mapping[str, Relived] = MappingProxyType({})
 
@@ -70,12 +75,56 @@ class Past:
         served, candles = self._models.get(pair), self._candles.get(pair)
         if served is None or candles is None:
             return None
+        recorded = self._live.recorded(pair) if self._models.shelf.as_of is None else None
+        told = _describe_recorded(pair, recorded, horizon) if recorded else None
+        if told and told.forecasts:
+            return told
         with self._lock:
             relived = self._relived.get(pair)
             if relived is None or relived.champion is not served.champion or relived.until != candles.closed_at:
                 relived = _relive(served.champion, candles)
                 self._relived = MappingProxyType({**self._relived, pair: relived})
         return _describe(relived, horizon)
+
+
+def _describe_recorded(pair: str, recorded: Recorded, horizon: int) -> PastForecasts:
+    """The forecasts of the last week whose outcome has come."""
+    since = recorded.at - timedelta(days=DAYS)
+    rows = [
+        row
+        for row, issued in enumerate(recorded.issued_at)
+        if issued > since and issued + horizon * HOUR in recorded.closes
+    ]
+    forecasts = [_recorded_forecast(recorded, row, horizon) for row in rows]
+    return PastForecasts(
+        pair=pair,
+        version=recorded.versions[-1],
+        source="recorded",
+        note=_RECORDED,
+        horizon=horizon,
+        levels=list(recorded.levels),
+        coverage={name: _covered_recorded(recorded, forecasts, ends) for name, ends in _INTERVALS.items()},
+        forecasts=forecasts,
+    )
+
+
+def _recorded_forecast(recorded: Recorded, row: int, horizon: int) -> PastForecast:
+    issued = recorded.issued_at[row]
+    closes_at = issued + horizon * HOUR
+    return PastForecast(
+        issued_at=issued,
+        closes_at=closes_at,
+        last_close=float(recorded.last_closes[row]),
+        quantiles=rounded(recorded.quantiles[row, horizon - 1]),
+        outcome=recorded.closes[closes_at],
+    )
+
+
+def _covered_recorded(recorded: Recorded, forecasts: list[PastForecast], ends: tuple[float, float]) -> float | None:
+    if not forecasts:
+        return None
+    low, high = ([each.quantiles[recorded.levels.index(level)] for each in forecasts] for level in ends)
+    return float(coverage([each.outcome for each in forecasts], low, high))
 
 
 def _relive(champion: Champion, candles: Candles) -> Relived:

@@ -33,6 +33,17 @@ def load_card(catalog: DataCatalog, pair: str, version: str) -> dict[str, Any] |
     return card if isinstance(card, dict) else None
 
 
+def load_record(catalog: DataCatalog, name: str) -> dict[str, Any]:
+    """A record that may not be there yet; an empty one then.
+
+    Raises:
+        ArtifactError: It is damaged.
+        StorageError: The store failed.
+    """
+    record: dict[str, Any] = _load(catalog, name)
+    return record
+
+
 def _load(catalog: DataCatalog, name: str, version: str | None = None) -> Any:
     try:
         return catalog.load(name, version=version)

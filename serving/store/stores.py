@@ -11,6 +11,7 @@ from make_us_rich.exchange import BinanceClient
 from make_us_rich.inference.champion import Champion
 from serving.store.candles import CandleStore
 from serving.store.forecasts import Forecasts
+from serving.store.live import Live
 from serving.store.past import DAYS, Past
 from serving.store.store import ModelsStore
 
@@ -26,6 +27,7 @@ class Stores:
     candles: CandleStore
     forecasts: Forecasts
     past: Past
+    live: Live
 
     @classmethod
     def of(cls, catalog: DataCatalog, client: BinanceClient, pairs: Sequence[str]) -> Self:
@@ -47,12 +49,14 @@ class Stores:
         models = ModelsStore(catalog, pairs, try_out=try_out)
         candles = CandleStore(client, pairs, depth)
         forecasts = Forecasts(models, candles)
-        return cls(models, candles, forecasts, Past(models, candles))
+        live = Live(catalog, pairs)
+        return cls(models, candles, forecasts, Past(models, candles, live), live)
 
     def refresh_models(self) -> None:
-        """Ask for new champions, and forecast with them."""
+        """Ask for new champions, forecast with them, and read how good the forecasts were."""
         self.models.refresh()
         self.forecasts.update()
+        self.live.refresh()
 
     def refresh_candles(self) -> None:
         """Ask for new candles, and forecast from them."""

@@ -1,9 +1,11 @@
 """Alive, ready, and what is told to Prometheus."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from live_files import write_live
 from make_us_rich.replay import ReplayServer
 
 
@@ -15,7 +17,10 @@ def test_it_is_alive_whatever_is_down(api_of) -> None:
 def test_it_is_ready_with_a_model_and_a_database(api, path: str) -> None:
     answer = api.client.get(path)
 
-    assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": [], "degraded": []})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"ready": True, "reasons": [], "degraded": [], "database": True},
+    )
 
 
 def test_it_is_not_ready_without_a_model_and_says_what_to_run(api_of, project: Path) -> None:
@@ -72,3 +77,22 @@ def test_prometheus_is_told_requests_ages_and_quality(api) -> None:
     names = {line.split("{")[0] for line in lines if not line.startswith("#")}
     wanted = {"model_age_seconds", "data_age_seconds", "problems", "judged_skill", "request_seconds_bucket"}
     assert {f"make_us_rich_{name}" for name in wanted} <= names
+
+
+def test_metrics_have_the_live_figures(api_of, project: Path) -> None:
+    write_live(project, datetime(2025, 3, 1, 10, 30, tzinfo=UTC))
+    api = api_of()
+    api.stores.refresh_models()
+    api.stores.live.refresh()
+    text = api.client.get("/metrics").text
+
+    for line in (
+        'make_us_rich_live_skill{pair="btc_usdt"} 0.021',
+        'make_us_rich_live_coverage{interval="80",pair="btc_usdt"} 0.79',
+        'make_us_rich_live_forecasts{pair="btc_usdt"} 30.0',
+        'make_us_rich_live_holes{pair="btc_usdt"} 3.0',
+        'make_us_rich_live_unexplained_holes{pair="btc_usdt"} 1.0',
+        'make_us_rich_live_drift{pair="btc_usdt"} 0.4',
+        'make_us_rich_live_drifted{pair="btc_usdt"} 0.0',
+    ):
+        assert line in text.splitlines()

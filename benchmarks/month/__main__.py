@@ -1,0 +1,82 @@
+"""A simulated month of the hourly job: outages, 429 storms, kills, restarts, a crash; ``make month``.
+
+The replay exchange's clock is set from hour to hour. In every hour that the machine is up the monitoring runs, once a
+day the pair is trained, and the watch looks twice. Everything is real but the time and the command line. A readable
+report comes first; the last line is one JSON object: ``hours``; ``issued`` and ``scored``: forecasts;
+``unexplained_holes``, ``duplicates``; ``alerts`` that were raised; ``unexpected_alerts`` and ``missing_alerts`` by the
+plan; ``disk_mb_half`` and ``disk_mb_end``; and what else can be counted.
+"""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from benchmarks.month.api import Api
+from benchmarks.month.market import crashing_market
+from benchmarks.month.plan import MONTH, day
+from benchmarks.month.project import PAIR, lay_out
+from benchmarks.month.report import figures, report
+from benchmarks.month.simulation import HOUR, Month, Plan
+from benchmarks.month.sink import Sink
+from make_us_rich.alerts.sending import VARIABLE
+from make_us_rich.replay import Clock, ReplayServer
+
+START = datetime(2025, 3, 1, tzinfo=UTC)
+HISTORY = 300
+PARAMETERS: dict[str, Any] = {
+    "architectures": "har",
+    "history_days": HISTORY,
+    "walk_forward": {"hours": 336, "lead_in_hours": 720, "least_windows": 2160},
+    "exporting": {"keep_versions": 5, "keep_champions_days": 7},
+    # Short, so that the record is full before the month is half over.
+    "monitoring": {"keep_days": 12},
+    "alerts": {"disk_free": 0.0},
+}
+
+
+def main(hours: int) -> None:
+    """Live through the month and print what came of it."""
+    logging.disable(logging.WARNING)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, Sink() as sink:
+        os.environ[VARIABLE] = sink.address
+        market = crashing_market(
+            Path(folder),
+            (START - timedelta(days=HISTORY + 2), START + (hours + 48) * HOUR),
+            (START + day(12) * HOUR, START + day(14) * HOUR),
+        )
+        with ReplayServer(market, Clock(START, speed=0), weight_limit=10**9) as exchange:
+            project = lay_out(Path(folder) / "project", exchange.url, PARAMETERS)
+            os.chdir(project)
+            api = Api(project)
+            month = Month(project, exchange, Plan(START, hours, MONTH), api)
+            try:
+                for hour in month.live():
+                    _progress(hour, time.monotonic() - began)
+                past = api.past(PAIR)
+            finally:
+                api.kill()
+                os.chdir("/")
+        for line in report(month):
+            print(line)
+        print(f"{len(sink.messages)} messages arrived; the API's past is {past['source']}; the last message:")
+        print("\n".join(f"  {line}" for line in str(sink.messages[-1]["message"]).splitlines()))
+        told = {"messages": len(sink.messages), "past": past["source"], "seconds": round(time.monotonic() - began)}
+        print(json.dumps({**figures(month), **told}))
+
+
+def _progress(hour: int, seconds: float) -> None:
+    if hour % 24 == 23:
+        sys.stderr.write(f"day {hour // 24 + 1}: {seconds:.0f} s\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 720)

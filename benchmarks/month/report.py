@@ -1,0 +1,84 @@
+"""What the month has come to, for a person and as figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.month.plan import Event
+from benchmarks.month.simulation import HOUR, Month, Raised
+from make_us_rich.live.holes import UNEXPLAINED
+
+
+def figures(month: Month) -> dict[str, Any]:
+    """The figures of the month; the first six are asked for by name."""
+    done = month.outcome
+    raised = [each for each in month.outcome.told if each.event == "raised"]
+    sizes = month.outcome.sizes
+    return {
+        "hours": month.plan.hours,
+        "issued": len(done.issued),
+        "scored": len(done.scored),
+        "unexplained_holes": sum(kind == UNEXPLAINED for kind in done.holes.values()) + missing(month),
+        "duplicates": done.duplicates,
+        "alerts": len(raised),
+        "holes": dict(Counter(done.holes.values())),
+        "unexpected_alerts": len(list(unexpected(raised, month.plan.events))),
+        "missing_alerts": len(list(unraised(raised, month.plan.events))),
+        "open_alerts": len(still_open(month.outcome.told)),
+        "retrained": month.outcome.retrained,
+        "disk_mb_half": round(sizes.get(month.plan.hours // 2 - 1, 0.0), 2),
+        "disk_mb_end": round(sizes[month.plan.hours - 1], 2),
+    }
+
+
+def missing(month: Month) -> int:
+    """Hours of which nothing is known at all; those at the end, when nothing ran any more, are none."""
+    known = {*month.outcome.issued, *month.outcome.holes}
+    hours = [pd.Timestamp(month.plan.start + at * HOUR) for at in range(month.plan.hours)]
+    return sum(hour <= max(known) and hour not in known for hour in hours)
+
+
+def unexpected(raised: list[Raised], events: Sequence[Event]) -> Iterator[Raised]:
+    """Alerts that no event accounts for."""
+    for each in raised:
+        if not any(event.accounts_for(each.alert.kind, each.hour) for event in events):
+            yield each
+
+
+def unraised(raised: list[Raised], events: Sequence[Event]) -> Iterator[str]:
+    """Alerts that an event should have raised."""
+    for event in events:
+        seen = {each.alert.kind for each in raised if event.accounts_for(each.alert.kind, each.hour)}
+        yield from (f"{event.name} at hour {event.start}: {kind}" for kind in event.expected if kind not in seen)
+
+
+def still_open(told: list[Raised]) -> list[str]:
+    """Alerts that were raised and are not over."""
+    last = {each.alert.key: each.event for each in told}
+    return [key for key, event in last.items() if event != "over"]
+
+
+def report(month: Month) -> Iterator[str]:
+    """Lines for a person."""
+    found = figures(month)
+    yield f"{found['hours']} hours, {found['issued']} forecasts issued, {found['scored']} scored"
+    yield f"hours without one: {found['holes']}"
+    yield f"store: {found['disk_mb_half']} MB at half-time, {found['disk_mb_end']} MB at the end"
+    yield "What went wrong:"
+    for event in month.plan.events:
+        yield f"  day {event.start // 24:2d} {event.start % 24:02d}:00  {event.name}, {event.hours} h"
+    yield "What was told:"
+    for each in month.outcome.told:
+        yield f"  day {each.hour // 24:2d} {each.hour % 24:02d}h  {each.event:8s} {each.text}"
+    raised = [each for each in month.outcome.told if each.event == "raised"]
+    for each in unexpected(raised, month.plan.events):
+        yield f"  UNEXPECTED: {each.text}"
+    for told in unraised(raised, month.plan.events):
+        yield f"  NOT RAISED: {told}"
+    yield "Runs that failed, by their error:"
+    for error, count in Counter(month.outcome.failures).most_common():
+        yield f"  {count:3d} times {error[:160]}"
