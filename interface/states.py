@@ -52,7 +52,8 @@ class State:
 def of_error(error: errors.ApiError) -> State:
     """The state for an answer of the API that is not what was asked for."""
     state = _state(error)
-    detail = f"Request {error.request_id}" if error.request_id else ""
+    is_told = isinstance(error, errors.BrokenError | errors.UnavailableError) and error.request_id
+    detail = f"Request {error.request_id}" if is_told else ""
     return State(state.title, state.text, state.remedy, state.tone, detail)
 
 
@@ -78,7 +79,9 @@ def _too_slow(_error: errors.ApiError) -> State:
     )
 
 
-def _unauthorized(_error: errors.ApiError) -> State:
+def _unauthorized(error: errors.ApiError) -> State:
+    if error.code == "wrong_password":
+        return State("The password is wrong", "The name is known; its password is another.", "Check how it is written.")
     return State("Your login has ended", "It was over, or it was ended elsewhere.", "Log in again.")
 
 

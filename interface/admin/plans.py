@@ -15,7 +15,7 @@ def show() -> None:
         for plan in plans
     ]
     tables.show("Plans", ["Role", "Calls a month"], rows, numbers_from=1)
-    for column, plan in zip(st.columns(len(plans), gap="medium"), plans, strict=True):
+    for column, plan in zip(st.columns(len(plans), gap="small"), plans, strict=True):
         with column:
             _form(plan)
 

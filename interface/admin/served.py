@@ -18,7 +18,7 @@ def show() -> None:
             f"The champions of {pairs.as_of:%d %B %Y} are served.", "Choose today's below to go back to the newest."
         )
     _table(pairs)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns(2, gap="small")
     with left.container(border=True, height="stretch"):
         _newest()
         _as_of(pairs)

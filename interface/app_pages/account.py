@@ -10,7 +10,7 @@ def show() -> None:
     """The page."""
     user = session.user()
     frame.header("Account", "Your API token, what you have used of the month, and code to begin with.")
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns(2, gap="small")
     with left.container(border=True, height="stretch"):
         _token()
     with right.container(border=True, height="stretch"):

@@ -18,6 +18,7 @@ EVERY = [
     errors.UnreachableError("no API answers at http://127.0.0.1:8000"),
     errors.TooSlowError("the API does not answer in time"),
     errors.UnauthorizedError("the token is unknown, revoked or expired"),
+    errors.UnauthorizedError("the password is wrong", "check how it is written", "wrong_password"),
     errors.ForbiddenError("only an admin may do this"),
     errors.NotFoundError("doge_usdt is not served", "choose one of GET /api/v1/pairs"),
     limited("quota_exceeded"),
@@ -49,12 +50,12 @@ def test_used_up_calls_say_how_many_and_when_they_begin_anew() -> None:
     assert "on 01 February at 00:00 UTC" in state.remedy
 
 
-@pytest.mark.parametrize("error", EVERY[:2] + EVERY[7:9])
+@pytest.mark.parametrize("error", EVERY[:2] + EVERY[8:10])
 def test_what_may_pass_is_tried_again(error: errors.ApiError) -> None:
     assert states.of_error(error).may_pass
 
 
-@pytest.mark.parametrize("error", EVERY[2:7] + EVERY[9:])
+@pytest.mark.parametrize("error", EVERY[2:8] + EVERY[10:])
 def test_what_somebody_has_to_mend_is_not_tried_again(error: errors.ApiError) -> None:
     assert not states.of_error(error).may_pass
 

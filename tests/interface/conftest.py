@@ -1,0 +1,64 @@
+"""The API with a published model, started once, and people who use it."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from interface.api_client import ApiClient
+from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from published_api import NOW, PASSWORD, make_admin, published_api
+from serving_process import ApiProcess
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    """The API as a process."""
+    with published_api(tmp_path_factory.mktemp("api")) as started:
+        yield started
+
+
+@pytest.fixture
+def client_at() -> Iterator[Callable[..., ApiClient]]:
+    """Clients of an API at an address, closed with the test."""
+    with ExitStack() as stack:
+
+        def make(url: str, seconds: float = 20) -> ApiClient:
+            client = ApiClient.at(url, seconds)
+            stack.callback(client.http.close)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+def anybody(api: ApiProcess, client_at: Callable[..., ApiClient]) -> ApiClient:
+    """The API, asked by nobody yet."""
+    return client_at(api.url)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that nobody has."""
+    return f"ada-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def member(anybody: ApiClient, name: str) -> ApiClient:
+    """The API, asked by a new member."""
+    return anybody.as_user(anybody.register(name, PASSWORD).login_token)
+
+
+@pytest.fixture
+def admin(member: ApiClient, name: str, api: ApiProcess) -> ApiClient:
+    """The API, asked by an admin."""
+    make_admin(api, name)
+    return member
+
+
+@pytest.fixture
+def no_api() -> Iterator[str]:
+    """A server that speaks HTTP and something else."""
+    with ReplayServer(SimulatedMarket(seed=42), clock=Clock(NOW, speed=0)) as exchange:
+        yield exchange.url
