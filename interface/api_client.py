@@ -38,15 +38,22 @@ class ApiClient:
     Args:
         http: Connections to the API, with its address.
         token: Of a login; none before one.
+        address: Where the user comes from, so that attempts of one are not counted against another; none where that is
+            not known.
     """
 
     http: httpx.Client
     token: str | None = field(default=None, repr=False)
+    address: str | None = None
 
     @classmethod
     def at(cls, url: str, seconds: float = SECONDS) -> "ApiClient":
         """A client of the API at an address, for nobody yet."""
         return cls(httpx.Client(base_url=f"{url}/api/v1", timeout=httpx.Timeout(seconds, connect=3.0), trust_env=False))
+
+    def for_address(self, address: str | None) -> "ApiClient":
+        """The same API, asked on behalf of somebody there."""
+        return replace(self, address=address)
 
     def as_user(self, token: str) -> "ApiClient":
         """The same API, asked with a login."""
@@ -171,6 +178,8 @@ class ApiClient:
 
     def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if self.address:
+            headers["X-Forwarded-For"] = self.address
         try:
             return self.http.request(method, path, headers=headers, **content)
         except httpx.TimeoutException as exc:

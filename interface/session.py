@@ -34,7 +34,7 @@ def _anybody(url: str) -> ApiClient:
 
 def client() -> ApiClient:
     """The API, asked by the user of this session; by nobody before a login."""
-    anybody, token = _anybody(settings().api_url), _token()
+    anybody, token = _anybody(settings().api_url).for_address(st.context.ip_address), _token()
     return anybody.as_user(token) if token else anybody
 
 

@@ -30,8 +30,8 @@ const {{ forecast }} = await answer.json();
 forecast.closes_at.forEach((at, hour) => console.log(at, forecast.quantiles[hour]));
 """
 
-ALL = (("curl", "bash", _CURL), ("Python", "python", _PYTHON), ("JavaScript", "javascript", _JAVASCRIPT))
-"""Name, language, text."""
+ALL = (("curl", _CURL), ("Python", _PYTHON), ("JavaScript", _JAVASCRIPT))
+"""Name and text."""
 
 
 @dataclass(frozen=True)

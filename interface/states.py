@@ -96,7 +96,7 @@ def _not_found(error: errors.ApiError) -> State:
 def _limited(error: errors.LimitedError) -> State:
     when = f"on {error.reset_at:%d %B at %H:%M} UTC" if error.reset_at else "later"
     if error.is_quota:
-        all_of_them = f"All {error.limit:,} calls" if error.limit is not None else "All calls"
+        all_of_them = f"All {error.limit:,} calls" if error.limit else "All calls"
         return State(
             "This month's calls are used up",
             f"{all_of_them} of your plan are made, in this interface and with your API token together.",

@@ -1,6 +1,6 @@
-"""Tables and lists of facts as HTML: plain for whoever listens, aligned for whoever looks, text always escaped."""
+"""Tables as HTML: plain for whoever listens, aligned for whoever looks, text always escaped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -23,7 +23,8 @@ def show(caption: str, heads: Sequence[str], rows: Sequence[Sequence[object]], n
     )
     body = "".join(f"<tr>{_cells(heads, row, kinds)}</tr>" for row in rows)
     caption = fill("<caption>{caption}</caption>", caption=caption)
-    st.html(f'<table class="mur-table">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    table = f'<table class="mur-table">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    st.html(f'<div class="mur-scroll">{table}</div>')
 
 
 def _cells(heads: Sequence[str], row: Sequence[object], kinds: Sequence[str]) -> str:
@@ -36,9 +37,3 @@ def _cells(heads: Sequence[str], row: Sequence[object], kinds: Sequence[str]) ->
         )
         for head, text, kind in zip(heads, row, kinds, strict=True)
     )
-
-
-def facts(known: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
-    pairs = (fill("<dt>{name}</dt><dd>{value}</dd>", name=name, value=value) for name, value in known.items())
-    st.html(f'<dl class="mur-facts">{"".join(pairs)}</dl>')

@@ -7,7 +7,7 @@ import streamlit as st
 from interface import markup, session, states, tables
 from interface.api_answers import Usage
 
-_PAGE = 25
+_PAGE = 10
 _BEGAN_AFTER = "users_began_after"
 _SEARCHED = "users_searched"
 _DONE = "users_done"
@@ -16,7 +16,7 @@ _DONE = "users_done"
 def show() -> None:
     """The month of everybody, a page of users, and one of them."""
     total = session.client().consumption()
-    tables.facts({"Users": f"{total.users:,}", "Calls this month": f"{total.used:,}"})
+    st.caption(f"{total.users:,} users have made {total.used:,} calls this month.")
     search = st.text_input("Find a user", placeholder="Part of a name", key=_SEARCHED, on_change=_begin)
     began = st.session_state.setdefault(_BEGAN_AFTER, [""])
     found = session.client().users(search.strip(), began[-1], _PAGE)

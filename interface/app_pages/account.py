@@ -70,8 +70,9 @@ def _code() -> None:
     st.caption("Put your token into the variable MAKE_US_RICH_TOKEN first. Each call counts.")
     served = [each.pair for each in forecasts.pairs().pairs] or ["btc_usdt"]
     place = snippets.Place(session.settings().public_api_url, served[0])
-    for tab, (_, language, text) in zip(st.tabs([name for name, _, _ in snippets.ALL]), snippets.ALL, strict=True):
-        tab.code(snippets.fill(text, place), language=language)
+    for tab, (_, text) in zip(st.tabs([name for name, _ in snippets.ALL]), snippets.ALL, strict=True):
+        # Without a language: the colours of Streamlit's are too pale to be read by everybody.
+        tab.code(snippets.fill(text, place), language=None, wrap_lines=True)
 
 
 def _logins() -> None:

@@ -19,9 +19,8 @@ _NAME, _PASSWORD = "typed-name", "typed-password"
 
 def show() -> None:
     """The form; a name that nobody has is offered to be registered."""
-    _, middle, _ = st.columns([1, 2, 1])
-    with middle, st.container(key="login"):
-        frame.header("Make Us Rich", "How far crypto prices may move in the next 24 hours, hour by hour.")
+    with st.container(key="login"):
+        frame.header("Log in or register", "How far crypto prices may move in the next 24 hours, hour by hour.")
         if session.has_ended():
             states.notice("Your login has ended.", "Log in again.", "calm")
         with st.form("login-form", border=True):

@@ -40,6 +40,18 @@ def test_a_name_that_nobody_has_is_told_from_a_wrong_password(anybody: ApiClient
     assert (nobody.value.code, wrong.value.code) == ("unknown_user", "wrong_password")
 
 
+def test_tries_from_one_address_are_not_counted_against_another(anybody: ApiClient, name: str) -> None:
+    anybody.register(name, PASSWORD)
+    one, other = anybody.for_address("192.0.2.1"), anybody.for_address("192.0.2.2")
+    for _ in range(10):
+        with pytest.raises(errors.UnauthorizedError):
+            one.log_in(name, "not-the-password")
+    with pytest.raises(errors.LimitedError):
+        one.log_in(name, PASSWORD)
+
+    assert other.log_in(name, PASSWORD).name == name
+
+
 def test_a_name_that_somebody_has_is_refused(anybody: ApiClient, name: str) -> None:
     anybody.register(name, PASSWORD)
 
