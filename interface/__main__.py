@@ -14,7 +14,8 @@ from make_us_rich.domain.errors import MakeUsRichError, ParameterError
 def main() -> int:
     """Serve; returns the exit code: 0, or 2 where a setting is wrong or the port is taken."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for noisy in ("httpx", "kedro"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         settings = Settings.read()
         listening = _listen(settings)

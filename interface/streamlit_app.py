@@ -21,13 +21,13 @@ def main() -> None:
         states.show(states.of_error(error))
         return
     page = navigate(user)
+    session.run_errand()  # Before the page, which may end the run.
     if user is None:
         login.show()
     else:
         frame.sidebar(user)
         with states.told():
             run(page)
-    session.run_errand()
 
 
 def run(page: StreamlitPage) -> None:

@@ -31,6 +31,6 @@ def test_a_member_out_of_quota_is_told_when_it_begins_anew(visitor, site, theme,
 def test_an_admin_walks_the_sections(visitor, site, theme, size, look) -> None:
     admin = visitor(theme, size).enter(site.register(admin=True))
     admin.open("admin").sees("Change a user").shoot(f"admin-users-{look}")
-    for section, text in [("Plans", "each member"), ("Models", "Load the newest"), ("Runs and alerts", "The API")]:
+    for section, text in [("Plans", "each member"), ("Models", "Load the newest"), ("Runs and alerts", "Last runs")]:
         admin.page.get_by_role("radio", name=section).click()
         admin.sees(text).shoot(f"admin-{section.split()[0].lower()}-{look}")
