@@ -20,7 +20,7 @@ $(SETUP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or name another with PYTHON="; exit 1; }
 	@echo "Setting up .venv: about 2.5 GB, a few minutes the first time"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --compile --constraint constraints.txt --editable ".[training,serving,interface,dev]"
+	$(BIN)/pip install --quiet --compile --constraint constraints.txt --editable ".[training,serving,interface,cluster,dev]"
 	@touch $@
 
 demo: $(SETUP) ## Train, check and publish on the replay exchange, then show what came out

@@ -16,6 +16,7 @@ from make_us_rich import pairs
 from make_us_rich.catalog import open_config
 from make_us_rich.config import find_project
 from make_us_rich.domain.errors import ParameterError, UnknownPairError
+from make_us_rich.runners.pair_run import is_of_all, own_pipelines
 from make_us_rich.storage import explain
 
 
@@ -40,6 +41,9 @@ def cli() -> None:
     """Commands of the project."""
 
 
+EACH_ITS_OWN_RUN = "make_us_rich.runners.ProcessesRunner"
+"""The runner of a pipeline of all pairs, unless another is asked for."""
+
 _kedro_run: Callable[..., Any] = kedro_run.callback  # type: ignore[assignment]
 
 
@@ -50,6 +54,8 @@ def run_pipelines(**options: Any) -> Any:
         raise click.ClickException('a run needs more than serving does: pip install "make-us-rich[training]"')
     if options["pipeline"] and not options["pipelines"]:
         options |= {"pipelines": [options["pipeline"]], "pipeline": None}
+    if any(is_of_all(name) for name in options["pipelines"]) and not options["runner"]:
+        options |= {"runner": EACH_ITS_OWN_RUN}
     if not options["conf_source"]:
         open_config(options["env"])  # Refuses an environment that is not there; Kedro takes any name.
     try:
@@ -68,11 +74,9 @@ def refuse_unknown(names: list[str]) -> None:
         UnknownPairError: One of the names is no pipeline.
     """
     known = [pair.name for pair in pairs.configured()]
-    for name in set(names) - {
-        "__default__",
-        *known,
-        *(f"{kind}_{pair}" for kind in ("search", "monitor") for pair in known),
-    }:
+    for name in sorted(set(names) - {"__default__"}):
+        if is_of_all(name) or any(own_pipelines([name], pair) for pair in known):
+            continue
         raise UnknownPairError(
             f"{name}: not among the configured pairs ({', '.join(known)});"
             " add it to `pairs` in conf/base/parameters.yml"

@@ -1,6 +1,8 @@
 """The flow, once, for every pair as a namespace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+from typing import Any
 
 from kedro.pipeline import Pipeline
 
@@ -24,13 +26,27 @@ STAGES = {
     "exporting": exporting,
 }
 SEARCH = {"fetching": fetching, "preprocessing": preprocessing, "searching": searching}
-"""A pipeline of its own, that only runs when it is asked for: ``search_btc_usdt``."""
 
 MONITOR = {"fetching": fetching, "monitoring": monitoring}
 """A pipeline of its own for every hour: ``monitor_btc_usdt``."""
 
 KINDS = {"": STAGES, "search_": SEARCH, "monitor_": MONITOR}
 """What a pipeline's name begins with, before the pair's, to its stages."""
+
+
+class LazyPipeline(Pipeline):
+    """A pipeline that is made when it is first looked at: of the hundreds that are registered, a run looks at one."""
+
+    def __init__(self, make: Callable[[], Pipeline]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        """Become the pipeline, of which nothing is there yet."""
+        make = self.__dict__.pop("_make", None)
+        if make is None:
+            raise AttributeError(name)
+        self.__dict__.update(vars(make()))
+        return getattr(self, name)
 
 
 def create_flow(stages: Mapping[str, Callable[[], Pipeline]] = STAGES) -> Pipeline:
@@ -47,10 +63,20 @@ def for_pair(flow: Pipeline, pair: Pair) -> Pipeline:
     return Pipeline(flow, namespace=pair.name, parameters=parameters)
 
 
+def join(pipelines: Iterable[Pipeline]) -> Pipeline:
+    """Pipelines that share nothing as one, in one step: a sum of hundreds would sort its nodes hundreds of times."""
+    return Pipeline([node for pipeline in pipelines for node in pipeline.nodes])
+
+
 def register_pipelines() -> dict[str, Pipeline]:
-    """For each pair one that makes its model, one that searches and one that monitors; all of the first by default."""
-    flows = {prefix: create_flow(stages) for prefix, stages in KINDS.items()}
-    pipelines = {
-        f"{prefix}{pair.name}": for_pair(flow, pair) for prefix, flow in flows.items() for pair in pairs.configured()
-    }
-    return {**pipelines, "__default__": sum((pipelines[pair.name] for pair in pairs.configured()), Pipeline([]))}
+    """A pipeline a flow and pair, and one of all pairs: ``btc_usdt``, ``search_btc_usdt``, ``all``, ``search_all``."""
+    registered: dict[str, Pipeline] = {}
+    for prefix, stages in KINDS.items():
+        flow = cache(partial(create_flow, stages))
+        own = {f"{prefix}{pair.name}": LazyPipeline(_maker(flow, pair)) for pair in pairs.configured()}
+        registered |= own | {f"{prefix}all": LazyPipeline(partial(join, own.values()))}
+    return {**registered, "__default__": registered["all"]}
+
+
+def _maker(flow: Callable[[], Pipeline], pair: Pair) -> Callable[[], Pipeline]:
+    return lambda: for_pair(flow(), pair)

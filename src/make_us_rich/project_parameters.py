@@ -10,6 +10,7 @@ from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.evaluation.folds import WalkForward
 from make_us_rich.evaluation.gate import GateRules
+from make_us_rich.exchange.budget import LEAST_WEIGHT
 from make_us_rich.hourly.parameters import HourlyParameters
 from make_us_rich.models.registry import TrainingParameters, requested
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
@@ -19,6 +20,7 @@ from make_us_rich.pipelines.monitoring.parameters import MonitoringParameters
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
 from make_us_rich.pipelines.searching.parameters import SearchingParameters
 from make_us_rich.pipelines.searching.spaces import check_spaces
+from make_us_rich.runners.parameters import RunningParameters
 
 
 class ProjectParameters(BaseModel):
@@ -27,6 +29,7 @@ class ProjectParameters(BaseModel):
     Attributes:
         pairs: Names such as ``btc_usdt``.
         exchange_url: Address that answers Binance's REST protocol.
+        exchange_weight: What the runs of a machine may ask for in a minute, in Binance's request weight.
         history_days: Candles that are fetched and learned from.
         architectures: Names in the registry, joined by a plus.
     """
@@ -35,6 +38,7 @@ class ProjectParameters(BaseModel):
 
     pairs: list[str] = Field(min_length=1)
     exchange_url: str = Field(pattern=r"^https?://")
+    exchange_weight: int = Field(ge=LEAST_WEIGHT)
     history_days: int = Field(ge=1)
     architectures: str
 
@@ -50,6 +54,7 @@ class ProjectParameters(BaseModel):
     hourly: HourlyParameters
     monitoring: MonitoringParameters
     alerts: AlertRules
+    running: RunningParameters
 
 
 def check_parameters(parameters: dict[str, Any]) -> ProjectParameters:

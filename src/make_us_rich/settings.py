@@ -6,6 +6,7 @@ import os
 from make_us_rich.config import CONFIG_LOADER_ARGS as CONFIG_LOADER_ARGS
 from make_us_rich.hooks.attempts import AttemptHooks
 from make_us_rich.hooks.demo_exchange import DemoExchangeHooks
+from make_us_rich.hooks.fan_out import FanOutHooks
 from make_us_rich.hooks.one_at_a_time import OneAtATimeHooks
 from make_us_rich.hooks.progress import ProgressHooks
 from make_us_rich.hooks.run_checks import RunChecksHooks
@@ -28,6 +29,7 @@ HOOKS = (
     RunRecordHooks(),
     RunChecksHooks(),
     AttemptHooks(),
+    FanOutHooks(),
     DemoExchangeHooks(),
     OneAtATimeHooks(),
 )

@@ -82,9 +82,9 @@ def plain(name: str) -> str:
     return name.split(".", 1)[1]
 
 
-def test_every_pair_has_a_pipeline_one_that_searches_and_one_that_monitors(pipelines: dict[str, Pipeline]) -> None:
+def test_there_is_a_pipeline_for_every_kind_and_pair_and_one_of_all_pairs(pipelines: dict[str, Pipeline]) -> None:
     assert list(pipelines) == [
-        *(f"{kind}{pair}" for kind in ("", "search_", "monitor_") for pair in NAMES),
+        *(f"{kind}{pair}" for kind in ("", "search_", "monitor_") for pair in (*NAMES, "all")),
         "__default__",
     ]
     assert len(pipelines["__default__"].nodes) == len(NAMES) * len(pipelines["btc_usdt"].nodes)
@@ -195,8 +195,9 @@ def test_every_parameter_that_is_configured_is_taken(pipelines: dict[str, Pipeli
     inputs = set().union(*(pipelines[name].inputs() for name in ("__default__", "search_btc_usdt", "monitor_btc_usdt")))
     taken = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
 
-    # Two are taken before there are nodes, one by the job that runs the pipelines, one by the watch.
-    assert config["parameters"].keys() - taken == {"pairs", "exchange_url", "hourly", "alerts"}
+    # These are taken before there are nodes, by the runner, by the job that runs the pipelines, or by the watch.
+    others = {"pairs", "exchange_url", "exchange_weight", "running", "hourly", "alerts"}
+    assert config["parameters"].keys() - taken == others
 
 
 @pytest.mark.parametrize("node", all_nodes(), ids=lambda node: node.name)

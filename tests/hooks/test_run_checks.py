@@ -14,9 +14,11 @@ from make_us_rich.domain.pair import Pair
 from make_us_rich.hooks.run_checks import RunChecksHooks, git_revision, pairs_of
 from make_us_rich.locks import pair_lock
 from make_us_rich.project_parameters import check_parameters
+from make_us_rich.runners import ProcessesRunner
 
 REPO = Path(__file__).resolve().parents[2]
-CONFIGURED: dict[str, Any] = {"exchange_url": "https://api.binance.com"}
+CONFIGURED: dict[str, Any] = {"exchange_url": "https://api.binance.com", "exchange_weight": 4800}
+OWN_RUN = {"runner": "SequentialRunner"}
 for path in (REPO / "conf/base").glob("parameters*.yml"):
     CONFIGURED = yaml.safe_load(path.read_text()) | CONFIGURED
 
@@ -126,25 +128,31 @@ def test_each_pairs_nodes_know_their_run(hooks: RunChecksHooks) -> None:
 
 
 def test_the_pairs_of_a_run_are_held_while_it_lasts(hooks: RunChecksHooks, tmp_path: Path) -> None:
-    hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+    hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
 
     assert is_held(tmp_path, "btc_usdt")
     assert not is_held(tmp_path, "eth_usdt")
 
 
 def test_the_pairs_are_let_go_after_the_run(hooks: RunChecksHooks, tmp_path: Path) -> None:
-    hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+    hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
     hooks.after_pipeline_run()
 
     assert not is_held(tmp_path, "btc_usdt")
 
 
 def test_the_pairs_are_let_go_after_an_error(hooks: RunChecksHooks, tmp_path: Path) -> None:
-    hooks.before_pipeline_run(pipeline_of("btc_usdt.training", "eth_usdt.training"))
+    hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training", "eth_usdt.training"))
     hooks.on_pipeline_error()
 
     assert not is_held(tmp_path, "btc_usdt")
     assert not is_held(tmp_path, "eth_usdt")
+
+
+def test_a_run_that_gives_each_pair_a_run_of_its_own_holds_none(hooks: RunChecksHooks, tmp_path: Path) -> None:
+    hooks.before_pipeline_run({"runner": str(ProcessesRunner())}, pipeline_of("btc_usdt.training"))
+
+    assert not is_held(tmp_path, "btc_usdt")
 
 
 def test_a_second_run_for_a_pair_is_refused(hooks: RunChecksHooks, tmp_path: Path) -> None:
@@ -152,20 +160,20 @@ def test_a_second_run_for_a_pair_is_refused(hooks: RunChecksHooks, tmp_path: Pat
         pair_lock(str(tmp_path / "data"), "btc_usdt"),
         pytest.raises(LockedError, match=r"btc_usdt: another run \(process \d+, since .*\) holds it; wait for it"),
     ):
-        hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+        hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
 
 
 def test_a_run_that_is_refused_one_pair_holds_none_of_the_others(hooks: RunChecksHooks, tmp_path: Path) -> None:
     with pair_lock(str(tmp_path / "data"), "eth_usdt"), pytest.raises(LockedError, match="eth_usdt: another run"):
-        hooks.before_pipeline_run(pipeline_of("btc_usdt.training", "eth_usdt.training"))
+        hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training", "eth_usdt.training"))
 
     assert not is_held(tmp_path, "btc_usdt")
 
 
 def test_the_same_hooks_serve_a_second_run(hooks: RunChecksHooks, tmp_path: Path) -> None:
-    hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+    hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
     hooks.after_pipeline_run()
-    hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+    hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
 
     assert is_held(tmp_path, "btc_usdt")
 
@@ -174,7 +182,7 @@ def test_a_store_that_cannot_be_used_stops_the_run(hooks: RunChecksHooks, tmp_pa
     (tmp_path / "data").write_text("a file where the folder should be")
 
     with pytest.raises(StorageError, match="a file is where a folder should be; move that file away"):
-        hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+        hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
 
 
 @pytest.mark.parametrize("name", ["scaler", "onnx_model", "baseline_onnx", "manifest", "champion", "kept_versions"])
@@ -183,7 +191,7 @@ def test_nothing_is_published_once_the_pair_may_be_anothers(hooks: RunChecksHook
         def check(self) -> None:
             raise LockedError("btc_usdt: the lease was lost")
 
-    hooks.before_pipeline_run(pipeline_of("btc_usdt.training"))
+    hooks.before_pipeline_run(OWN_RUN, pipeline_of("btc_usdt.training"))
     hooks._locks["btc_usdt"] = Lost()
 
     with pytest.raises(LockedError, match="the lease was lost"):

@@ -10,6 +10,7 @@ from kedro.io import AbstractDataset, DatasetError
 from make_us_rich.domain.klines import INTERVAL
 from make_us_rich.domain.pair import Pair
 from make_us_rich.exchange import BinanceClient
+from make_us_rich.exchange.budget import BINANCE_WEIGHT, Budget
 
 _CREDENTIALS = frozenset({"key", "secret"})
 
@@ -64,6 +65,7 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
         url: str,
         pair: str,
         interval: str = INTERVAL,
+        weight: int = BINANCE_WEIGHT,
         credentials: dict[str, str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -73,6 +75,7 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
             url: The exchange's address without ``/api``.
             pair: Such as ``btc_usdt``.
             interval: Any interval of Binance.
+            weight: Request weight that all of this machine's processes together may use in a minute.
             credentials: ``key`` and ``secret``, both optional.
             metadata: Ignored; for plugins.
 
@@ -85,7 +88,7 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, ExchangeSource]):
             raise DatasetError(f"{pair}: the exchange's credentials may hold `key` and `secret`, nothing else")
         self._interval = interval
         self._pair = Pair.parse(pair)
-        self._client = BinanceClient(url, known.get("key"), known.get("secret"))
+        self._client = BinanceClient(url, known.get("key"), known.get("secret"), budget=Budget(url, weight))
         self.metadata = metadata
 
     def load(self) -> ExchangeSource:

@@ -15,11 +15,15 @@ from make_us_rich.domain.klines import INTERVAL
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.times import from_ms, to_ms
 from make_us_rich.exchange.access import Access
+from make_us_rich.exchange.budget import Budget
 from make_us_rich.exchange.intervals import length_of
 from make_us_rich.exchange.retries import Answer, Retries
 
 PAGE = 1000
 """Candles that Binance gives in one answer."""
+
+TIME_WEIGHT, KLINES_WEIGHT = 1, 2
+USED_HEADER = "x-mbx-used-weight-1m"
 
 _DAY = timedelta(days=1)
 
@@ -44,6 +48,7 @@ class BinanceClient:
         secret: str | None = None,
         timeout: float = 10.0,
         retries: Retries | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Keep the address; nothing is asked yet.
 
@@ -53,10 +58,12 @@ class BinanceClient:
             secret: API secret, not needed for candles.
             timeout: Seconds to wait for an answer.
             retries: How patient to be.
+            budget: What this machine may ask for in a minute; Binance's own limit unless given.
         """
         self.url = url.rstrip("/")
         self._access = Access(self.url, key, secret, timeout)
         self._retries = retries or Retries()
+        self._budget = budget or Budget(self.url)
         self._lock = Lock()
         self._seen: datetime | None = None
 
@@ -71,7 +78,7 @@ class BinanceClient:
         Raises:
             ExchangeError: It cannot be reached, refuses or answers nonsense.
         """
-        self._seen = self._ask(self._server_time, None)
+        self._seen = self._ask(self._server_time, None, TIME_WEIGHT)
         return self._seen
 
     def klines(self, pair: Pair | str, start: datetime, end: datetime, interval: str = INTERVAL) -> pd.DataFrame:
@@ -115,7 +122,7 @@ class BinanceClient:
 
     def _pages(self, pair: Pair, interval: str, start: int, end: int) -> Iterator[pd.DataFrame]:
         while start < end:
-            page = self._ask(partial(self._page, pair, interval, start, end), pair)
+            page = self._ask(partial(self._page, pair, interval, start, end), pair, KLINES_WEIGHT)
             if page.empty:
                 return
             yield page
@@ -147,12 +154,15 @@ class BinanceClient:
             " check `exchange_url`, or run the fetching pipeline again"
         )
 
-    def _ask(self, request: Callable[[], Answer], pair: Pair | None) -> Answer:
+    def _ask(self, request: Callable[[], Answer], pair: Pair | None, weight: int) -> Answer:
         from make_us_rich.exchange.failures import CAUGHT, Asked
 
         def ask_once() -> Answer:
+            self._budget.spend(weight)
             with self._lock:  # python-binance keeps each answer in an attribute: one question at a time
-                return request()
+                answer = request()
+                self._budget.learn(self._api.response.headers.get(USED_HEADER))
+                return answer
 
         asked = Asked(self._access, pair, self._retries.clock)
         return self._retries.ask(ask_once, CAUGHT, asked.diagnose)

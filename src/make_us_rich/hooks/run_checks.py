@@ -20,6 +20,7 @@ from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext, utc_now
 from make_us_rich.locks import Held, pair_lock
 from make_us_rich.project_parameters import check_parameters
+from make_us_rich.runners.fan_out import fans_out
 from make_us_rich.storage import check_storage
 
 PUBLISHED = frozenset(
@@ -74,9 +75,11 @@ class RunChecksHooks:
             catalog[f"{pair.name}.run"] = MemoryDataset(run, copy_mode="assign")
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
         """Ask the store, then hold every pair of the run; first of all hooks, so that nothing has begun yet."""
         check_storage(self._root, self._credentials)
+        if fans_out(run_params):
+            return  # Each pair is held by the run of its own.
         # Kedro tells no hook of an error in here: when one pair is refused, the others are let go at once.
         with ExitStack() as taken:
             for pair in pairs_of(pipeline):

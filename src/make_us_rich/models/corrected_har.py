@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -32,6 +32,8 @@ class CorrectedHar(RangeArchitecture):
         refit_epochs: At most this many where the fit begins with the weights of the one before.
         patience: Epochs without a better validation loss before the fit stops; the best weights are kept.
     """
+
+    trains_network: ClassVar[bool] = True
 
     feature_set: Literal["paths"] = "paths"
     members: int = Field(ge=2)

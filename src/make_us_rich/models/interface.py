@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -77,7 +77,10 @@ class Architecture(BaseModel, ABC):
     Attributes:
         feature_set: Name of the feature set that it sees.
         lookback: Candles that it sees, hours.
+        trains_network: Its fit needs torch and Lightning, whose imports take longer than many fits.
     """
+
+    trains_network: ClassVar[bool] = False
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

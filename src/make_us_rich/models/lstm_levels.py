@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -29,6 +29,8 @@ class LstmLevels(Architecture):
         max_epochs: At most this many passes over the training windows.
         patience: Epochs without a better validation loss before the fit stops; the best weights are kept.
     """
+
+    trains_network: ClassVar[bool] = True
 
     feature_set: Literal["calendar_ohlc"] = "calendar_ohlc"
     batch_size: int = Field(ge=1)
