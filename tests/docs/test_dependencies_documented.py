@@ -5,7 +5,13 @@ import tomllib
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
-GROUPS = {"training": "Training", "serving": "Serving", "interface": "Interface", "dev": "Development"}
+GROUPS = {
+    "training": "Training",
+    "serving": "Serving",
+    "cluster": "Cluster",
+    "interface": "Interface",
+    "dev": "Development",
+}
 
 
 def explained(title: str) -> set[str]:

@@ -5,8 +5,12 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +21,13 @@ UNKNOWN = "nope_usdt"
 SAME = (
     "02_intermediate/{pair}/klines.parquet",
     "05_model_input/{pair}/scalers.pkl",
-    "06_models/{pair}/challengers.pkl",
     "06_models/{pair}/candidate.onnx",
     "07_model_output/{pair}/walk.pkl",
     "08_reporting/{pair}/scores.parquet",
     "08_reporting/{pair}/metrics.json",
 )
-"""What a pair's run makes and stamps with neither a time nor a version."""
+"""What a pair's run makes and stamps with neither a time nor a version; a pickle of the challengers, which has the same
+values, also says which of its strings are one in memory."""
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,91 @@ def test_a_pair_beside_others_makes_what_it_makes_alone(side_by_side: Any, new_p
     project, *_ = side_by_side
     new_project.run(pipeline="btc_usdt").ok()
     assert different(project, new_project, "btc_usdt") == []
+
+
+@pytest.fixture
+def cluster(new_project: Any, tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The address of a Dask scheduler on loopback, and three workers that stand in a project's folder."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = ("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard")
+    worker = ("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
+    commands = [scheduler, *((*worker, "--name", f"w{number}") for number in range(3))]
+    with contextlib.ExitStack() as running:
+        started = [running.enter_context(dask(new_project, tmp_path, *command)) for command in commands]
+        yield address, started[1:]
+
+
+@contextlib.contextmanager
+def dask(project: Any, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command of Dask's while it is needed."""
+    with (folder / f"{arguments[0]}_{arguments[-1].lstrip('-')}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("dask")), *arguments],
+            cwd=project.folder,
+            env=project.cold_env,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def parent_of(pid: int) -> int:
+    """Its parent's process (proc(5): the fourth field of stat), or 0."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def worker_of_a_pair(project: Any, command: Any, workers: list[Any]) -> tuple[Any, str]:
+    """A worker whose pair is being run, and the pair: its process is the child of the worker's warm one."""
+    while command.running:
+        for lock in project.path(".locks").glob("*.lock"):
+            holder = json.loads(lock.read_text() or "{}").get("process", 0)
+            beside = parent_of(parent_of(holder))
+            for worker in workers:
+                if worker.pid == beside:
+                    return worker, lock.stem
+        time.sleep(0.02)
+    raise AssertionError(command.errors[-3000:])
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_makes_what_one_machine_makes(
+    side_by_side: Any, new_project: Any, cluster: tuple[str, list[Any]]
+) -> None:
+    address, workers = cluster
+    new_project.write_local(f"pairs: [{', '.join((*PAIRS, UNKNOWN))}]\n")
+    runner = "--runner=make_us_rich.runners.DaskRunner"
+    command = new_project.run(runner, pipeline="all", running__scheduler=address)
+    lost, pair = worker_of_a_pair(new_project, command, workers)
+    lost.kill()
+    assert command.error().startswith("1 of 4 pairs failed (nope_usdt)")
+    told = {
+        line.split("fan_out: ")[1].split()[1].rstrip(":"): line for line in command.errors.splitlines() if "/4 " in line
+    }
+    assert told.keys() == {*PAIRS, UNKNOWN}
+    assert f"at w{workers.index(lost)})" not in told[pair]
+    for name in PAIRS:
+        assert len(new_project.versions(pair=name)) == 1
+        assert different(side_by_side[0], new_project, name) == []
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_one_line(new_project: Any) -> None:
+    nowhere = f"tcp://127.0.0.1:{free_port()}"
+    runner = "--runner=make_us_rich.runners.DaskRunner"
+    line = new_project.run(runner, pipeline="all", running__scheduler=nowhere).error()
+    assert line == f"no Dask scheduler answers at {nowhere}; start one with dask scheduler"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def different(one: Any, other: Any, pair: str) -> list[str]:

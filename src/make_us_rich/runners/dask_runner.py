@@ -49,7 +49,7 @@ class DaskRunner(FanOutRunner):
             tasks = {_submit(client, run, running): run for run in shared}
             from distributed import as_completed
 
-            for task in as_completed(tasks):
+            for task in as_completed(tasks, loop=client.loop):
                 yield _ended(task, tasks[task])
 
 

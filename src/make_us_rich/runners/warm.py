@@ -52,9 +52,6 @@ IMPORTS = (
 )
 """Not onnxruntime, which starts threads when it is imported: a fork would not have them."""
 
-NETWORKS = ("torch", "pytorch_lightning")
-"""For pairs that train networks."""
-
 GRACE_SECONDS = 10.0
 """Between telling the pairs to end and killing them: time to give a lease back."""
 

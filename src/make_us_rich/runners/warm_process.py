@@ -9,7 +9,9 @@ from pathlib import Path
 
 from make_us_rich.runners.outcome import Outcome, killed
 from make_us_rich.runners.pair_run import PairRun
-from make_us_rich.runners.warm import NETWORKS
+
+NETWORKS = ("torch", "pytorch_lightning")
+"""What pairs that train networks import besides."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Each pair has one: with more, pairs side by side wait for one another's."""
