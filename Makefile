@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve month test test-browser system-packages lint types contracts docs bench bench-serving bench-quality mlflow viz clean
+.PHONY: help setup demo serve month test test-browser system-packages lint types contracts docs bench bench-pairs bench-serving bench-quality mlflow viz clean
 .PHONY: soak schedule unschedule kubernetes package test-compose
 
 help: ## This list
@@ -23,8 +23,8 @@ $(SETUP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --compile --constraint constraints.txt --editable ".[training,serving,interface,cluster,dev]"
 	@touch $@
 
-demo: $(SETUP) ## Train, check and publish on the replay exchange, then show what came out
-	@PATH="$(CURDIR)/$(BIN):$$PATH" ./demo.sh
+demo: $(SETUP) ## Train, check and publish on the replay exchange, then show what came out; PAIRS=40 for forty pairs
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PAIRS="$(PAIRS)" ./demo.sh
 
 serve: $(SETUP) ## API and interface on what has been published, in the foreground; KEDRO_ENV=demo for the demo's
 	@exec $(BIN)/python serve.py
@@ -58,13 +58,16 @@ docs: $(SETUP) ## The documentation site, strictly, into site/
 month: $(SETUP) ## A simulated month with all that can go wrong; the last line is one JSON object
 	$(BIN)/python -m benchmarks.month
 
-bench: $(SETUP) ## Every benchmark; the last line of each is one JSON object
+bench: $(SETUP) bench-pairs ## Every benchmark; the last line of each is one JSON object
 	$(BIN)/python benchmarks/preprocessing.py
 	$(BIN)/python benchmarks/spine.py
 	$(BIN)/python -m benchmarks.serving
 
 bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start-up and memory by number of pairs
 	@$(BIN)/python -m benchmarks.serving
+
+bench-pairs: $(SETUP) ## Many pairs side by side: PAIRS=40, or several as in PAIRS="1 10 40" WORKERS="1 2"
+	$(BIN)/python benchmarks/pairs.py --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS))
 
 bench-quality: $(SETUP) ## Every architecture against the baseline on a folder of kline files: DATA=<folder> OUT=<csv>
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "say what to read and what to write: make bench-quality DATA=<folder> OUT=<csv>"; exit 1; }

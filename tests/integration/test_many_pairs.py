@@ -43,7 +43,8 @@ def side_by_side(tmp_path_factory: pytest.TempPathFactory, kedro: Any, steady_ex
 def test_one_pairs_failure_leaves_the_others_alone_and_is_told_at_the_end(side_by_side: Any) -> None:
     project, command, line = side_by_side
     assert line.startswith("1 of 4 pairs failed (nope_usdt)")
-    *rows, last = command.output.splitlines()[-4:]
+    *rows, last, _, total = command.output.splitlines()[-6:]
+    assert total.startswith("4 pairs, 3 published; ")
     assert [row.split()[0] for row in rows] == list(PAIRS)
     assert re.match(r"nope_usdt +[\d.]+ s  FAILED  nope_usdt is not traded on Binance", last)
     for pair in PAIRS:
@@ -209,6 +210,6 @@ def test_nothing_outlives_the_command(new_project: Any, how: signal.Signals) -> 
 def test_only_what_is_asked_for_of_each_pair_runs(new_project: Any) -> None:
     new_project.write_local("pairs: [btc_usdt, eth_usdt]\n")
     command = new_project.run("--tags=fetching", pipeline="all").ok()
-    assert [line.split()[-1] for line in command.output.splitlines()[-2:]] == ["done", "done"]
+    assert [line.split()[-1] for line in command.output.splitlines()[-4:-2]] == ["done", "done"]
     assert new_project.path("02_intermediate", "eth_usdt", "klines.parquet").exists()
     assert not new_project.path("04_feature").exists()

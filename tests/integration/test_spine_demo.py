@@ -74,7 +74,12 @@ def test_the_demo_publishes_every_pair_and_shows_what_the_gate_said(demo: Any, p
 @pytest.mark.slow
 def test_the_demo_prints_plain_lines_of_ours_only(demo: Any) -> None:
     _, answer = demo
-    odd = [line for line in answer.stderr.splitlines() if not re.match(r"\d\d:\d\d:\d\d INFO +make_us_rich", line)]
+    ours = r"(\w+ \| )?\d\d:\d\d:\d\d INFO +make_us_rich"
+    odd = [line for line in answer.stderr.splitlines() if not re.match(ours, line)]
+        line
+        for line in answer.stderr.splitlines()
+        if not re.match(r"(\w+ \| )?\d\d:\d\d:\d\d INFO +make_us_rich", line)
+    ]
     assert odd == []
 
 

@@ -49,6 +49,8 @@ def test_the_table_has_the_failures_last() -> None:
         "pair        took    what came of it",
         "eth_usdt     0.0 s  published v1",
         "btc_usdt     1.2 s  FAILED  no candles",
+        "",
+        "2 pairs, 1 published; 0 s computed, at most 0 MB a pair",
     ]
 
 

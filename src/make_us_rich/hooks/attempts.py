@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -13,6 +14,7 @@ from make_us_rich.domain.attempt import Attempt, attempts_record, read_attempts
 from make_us_rich.domain.errors import MakeUsRichError
 from make_us_rich.domain.run import utc_now
 from make_us_rich.hooks.run_checks import pairs_of
+from make_us_rich.runners.fan_out import fans_out
 from make_us_rich.storage import explain
 
 log = logging.getLogger(__name__)
@@ -31,9 +33,12 @@ class AttemptHooks:
         self._pairs: tuple[str, ...] = ()
 
     @hook_impl(wrapper=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> Generator[None]:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> Generator[None]:
         """Note the beginning; and the end, where another hook refuses the run: Kedro tells nobody of that."""
-        self._pairs = tuple(monitored(pipeline))
+        # Where each pair has a run of its own, that one notes it.
+        self._pairs = () if fans_out(run_params) else tuple(monitored(pipeline))
         self._began = self._clock()
         self._note(catalog, Attempt(began=self._began))
         try:

@@ -57,7 +57,14 @@ def tabulate(outcomes: Sequence[Outcome]) -> str:
         f"{outcome.pair:<{width}}  {outcome.seconds:6.1f} s  {'FAILED  ' if outcome.failed else ''}{outcome.told}"
         for outcome in ordered
     ]
-    return "\n".join([f"{'pair':<{width}}    took    what came of it", *rows])
+    return "\n".join([f"{'pair':<{width}}    took    what came of it", *rows, "", _sum_of(outcomes)])
+
+
+def _sum_of(outcomes: Sequence[Outcome]) -> str:
+    computed = sum(outcome.cpu_seconds for outcome in outcomes)
+    published = sum(outcome.told.startswith("published") for outcome in outcomes)
+    largest = max((outcome.peak_mb for outcome in outcomes), default=0)
+    return f"{len(outcomes)} pairs, {published} published; {computed:.0f} s computed, at most {largest} MB a pair"
 
 
 def refuse_failures(outcomes: Sequence[Outcome]) -> None:
