@@ -76,10 +76,6 @@ def test_the_demo_prints_plain_lines_of_ours_only(demo: Any) -> None:
     _, answer = demo
     ours = r"(\w+ \| )?\d\d:\d\d:\d\d INFO +make_us_rich"
     odd = [line for line in answer.stderr.splitlines() if not re.match(ours, line)]
-        line
-        for line in answer.stderr.splitlines()
-        if not re.match(r"(\w+ \| )?\d\d:\d\d:\d\d INFO +make_us_rich", line)
-    ]
     assert odd == []
 
 

@@ -1,11 +1,12 @@
 """Metrics of an MLflow run, written together."""
 
+import time
 from typing import Any
 
 from kedro_mlflow.io.metrics import MlflowMetricsHistoryDataset
-from mlflow import MlflowClient
 from mlflow.entities import Metric
-from mlflow.utils.time import get_current_time_millis
+
+from mlflow import MlflowClient
 
 MOST = 1000
 """Metrics that MLflow takes at once."""
@@ -26,7 +27,7 @@ class MlflowMetricsAtOnceDataset(MlflowMetricsHistoryDataset):  # type: ignore[m
         if not self._logging_activated:
             return
         items = (self._build_args_list_from_metric_item(name, item) for name, item in data.items())
-        now = get_current_time_millis()
+        now = time.time_ns() // 1_000_000
         metrics = [Metric(name, value, now, step or 0) for rows in items for name, value, step in rows]
         for first in range(0, len(metrics), MOST):
             MlflowClient().log_batch(self.run_id, metrics=metrics[first : first + MOST])
