@@ -14,3 +14,6 @@ fi
 kedro run --env=demo --pipeline=all --params=architectures=har
 echo
 kedro champions --env=demo
+echo
+echo "In a browser: KEDRO_ENV=demo make serve"
+echo "It prints the address, and the name and the password of a demo account."

@@ -139,6 +139,14 @@ class Promoted(Answer):
     reason: str
 
 
+class Versions(Answer):
+    """A pair's champion, and those that can be made the champion again, the newest first."""
+
+    pair: str
+    version: str | None
+    earlier: list[Promoted]
+
+
 class ModelServed(Answer):
     """A pair's champion."""
 

@@ -157,6 +157,10 @@ class ApiClient:
         """Load the newest champions now."""
         return self._ask("PUT", "/update_models", answers.Loaded)
 
+    def versions(self, pair: str) -> answers.Versions:
+        """The champion of a pair, and those before it."""
+        return self._ask("GET", f"/admin/pairs/{_part(pair)}/champion", answers.Versions)
+
     def roll_back(self, pair: str, version: str) -> None:
         """Make an earlier version the champion."""
         self._send("PUT", f"/admin/pairs/{_part(pair)}/champion", params={"version": version})

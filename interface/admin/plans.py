@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from interface import session, states, tables
+from interface import session, tables
 from interface.api_answers import Plan
+from interface.done import do
 
 
 def show() -> None:
@@ -30,8 +31,8 @@ def _form(plan: Plan) -> None:
             step=1,
             placeholder="as the API's settings say",
         )
-        if st.form_submit_button("Save"):
-            with states.told():
-                session.client().set_plan(plan.role, limit)
-            st.toast(f"The plan of each {plan.role} is saved.")
-            st.rerun()
+        with st.container(horizontal=True):
+            if st.form_submit_button("Save"):
+                do(lambda: session.client().set_plan(plan.role, limit), f"The plan of each {plan.role} is saved.")
+            if st.form_submit_button("As the settings say"):
+                do(lambda: session.client().set_plan(plan.role, None), f"The settings hold for each {plan.role}.")

@@ -8,6 +8,7 @@ import streamlit as st
 from interface import forecasts, session, states, tables
 from interface.api_answers import Pairs, Promoted
 from interface.api_errors import NotFoundError, UnavailableError
+from interface.done import do
 
 
 def show() -> None:
@@ -44,7 +45,7 @@ def _newest() -> None:
     st.subheader("Load the newest")
     st.caption("New champions are picked up within a minute in any case.")
     if st.button("Load the newest champions now"):
-        _do(session.client().update_models, "The newest champions are loaded.")
+        do(_changed(session.client().update_models), "The newest champions are loaded.")
 
 
 def _as_of(pairs: Pairs) -> None:
@@ -53,9 +54,9 @@ def _as_of(pairs: Pairs) -> None:
     day = st.date_input("As of the end of (UTC)", value=today, max_value=today, format="YYYY-MM-DD")
     with st.container(horizontal=True):
         if st.button("Serve that day's"):
-            _do(lambda: session.client().update_date(day), "The champions of that day are served.")
+            do(_changed(lambda: session.client().update_date(day)), "The champions of that day are served.")
         if st.button("Serve today's", disabled=pairs.as_of is None):
-            _do(lambda: session.client().update_date(None), "Today's champions are served.")
+            do(_changed(lambda: session.client().update_date(None)), "Today's champions are served.")
 
 
 def _rollback(pairs: list[str]) -> None:
@@ -63,26 +64,28 @@ def _rollback(pairs: list[str]) -> None:
     st.caption("Until a newer one passes the gate. The pointer in the store changes, so every process follows.")
     pair = st.selectbox("Pair", pairs)
     try:
-        model = session.client().model(pair)
+        found = session.client().versions(pair)
     except (NotFoundError, UnavailableError) as error:
         states.show_briefly(states.of_error(error))
         return
-    earlier = {each.version: each for each in model.promotions if each.version != model.version}
+    earlier = {each.version: each for each in found.earlier}
     if not earlier:
         states.notice("There is no earlier champion.", "The first one is served.", "calm")
         return
-    version = st.selectbox("Version", sorted(earlier, reverse=True), format_func=lambda each: _named(earlier[each]))
+    version = st.selectbox("Version", list(earlier), format_func=lambda each: _named(earlier[each]))
     if st.button("Make it the champion"):
-        _do(lambda: session.client().roll_back(pair, version), "The earlier version is the champion.")
+        do(_changed(lambda: session.client().roll_back(pair, version)), "The earlier version is the champion.")
 
 
 def _named(promoted: Promoted) -> str:
     return f"{promoted.version}, champion since {promoted.at:%d %b %Y %H:%M} UTC"
 
 
-def _do(change: Callable[[], object], done: str) -> None:
-    with states.told():
+def _changed(change: Callable[[], object]) -> Callable[[], object]:
+    """The change, after which what is served is asked for anew."""
+
+    def made() -> None:
         change()
-    forecasts.forget_pairs()
-    st.toast(done)
-    st.rerun()
+        forecasts.forget_pairs()
+
+    return made

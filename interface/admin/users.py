@@ -1,16 +1,14 @@
 """Users: who there are, what they have used, and what an admin may change about one."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
-from interface import markup, session, states, tables
+from interface import session, states, tables
 from interface.api_answers import Usage
+from interface.done import do
 
 _PAGE = 10
 _BEGAN_AFTER = "users_began_after"
 _SEARCHED = "users_searched"
-_DONE = "users_done"
 
 
 def show() -> None:
@@ -55,7 +53,6 @@ def _one(found: list[Usage]) -> None:
         st.subheader("Change a user")
         by_name = {each.name: each for each in found}
         user = by_name[st.selectbox("User", list(by_name))]
-        _tell()
         left, right = st.columns(2, gap="medium")
         with left:
             _roles(user)
@@ -69,40 +66,24 @@ def _roles(user: Usage) -> None:
         admin = st.checkbox("Is an admin", value=user.is_admin)
         if st.form_submit_button("Save the roles"):
             wanted = ["admin", "member"] if admin else ["member"]
-            _do(lambda: session.client().set_roles(user.name, wanted), "The roles are saved.")
+            do(lambda: session.client().set_roles(user.name, wanted), "The roles are saved.")
 
 
 def _limit(user: Usage) -> None:
     with st.form(f"limit-{user.name}", border=False):
         limit = st.number_input(
-            "Calls a month of its own",
-            min_value=0,
-            max_value=2_000_000_000,
-            value=None,
-            step=1,
-            placeholder=f"as the plan says; now {user.limit:,}",
+            "Calls a month for this user alone", min_value=0, max_value=2_000_000_000, value=user.limit, step=1
         )
-        if st.form_submit_button("Save the limit"):
-            _do(lambda: session.client().set_limit(user.name, limit), "The limit is saved.")
+        with st.container(horizontal=True):
+            if st.form_submit_button("Save the limit"):
+                do(lambda: session.client().set_limit(user.name, limit), "The limit is saved.")
+            if st.form_submit_button("As the plan says"):
+                do(lambda: session.client().set_limit(user.name, None), "The plan's limit holds.")
 
 
 def _ends(user: Usage) -> None:
     with st.container(horizontal=True):
         if st.button("End all logins", key=f"end-{user.name}"):
-            _do(lambda: session.client().close_logins(user.name), "All logins are ended.")
+            do(lambda: session.client().close_logins(user.name), "All logins are ended.")
         if st.button("Revoke the API token", key=f"revoke-{user.name}"):
-            _do(lambda: session.client().revoke_token_of(user.name), "The API token is revoked.")
-
-
-def _do(change: Callable[[], object], done: str) -> None:
-    """Change something, and say so above the form in the run that shows it changed."""
-    with states.told():
-        change()
-    st.session_state[_DONE] = done
-    st.rerun()
-
-
-def _tell() -> None:
-    done = st.session_state.pop(_DONE, None)
-    if done:
-        markup.show('<p class="mur-notice mur-calm" role="status"><strong>{done}</strong></p>', done=done)
+            do(lambda: session.client().revoke_token_of(user.name), "The API token is revoked.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from interface import forecasts, frame, session, snippets, states
+from interface import done, forecasts, frame, session, snippets, states
 from interface.app_pages import welcome
 
 
@@ -10,6 +10,7 @@ def show() -> None:
     """The page."""
     user = session.user()
     frame.header("Account", "Your API token, what you have used of the month, and code to begin with.")
+    done.tell()
     left, right = st.columns(2, gap="small")
     with left.container(border=True, height="stretch"):
         _token()
@@ -58,11 +59,8 @@ def _revoke() -> None:
     st.markdown(
         "Programs that use it are refused. This interface goes on working, and you can make another at any time."
     )
-    if st.button("Have none", type="primary", key="revoke"):
-        with states.told():
-            session.client().revoke_token()
-        st.toast("Your API token is revoked.")
-        st.rerun()
+    if st.button("Yes, revoke it", type="primary", key="revoke"):
+        done.do(session.client().revoke_token, "Your API token is revoked.")
 
 
 def _code() -> None:

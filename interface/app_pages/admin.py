@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from interface import frame, session, states
+from interface import done, frame, session, states
 from interface.admin import plans, runs, served, users
 from interface.api_errors import ForbiddenError
 
@@ -22,6 +22,7 @@ def show() -> None:
     if not session.user().is_admin:
         states.show(states.of_error(ForbiddenError("only an admin may see this")))
         return
+    done.tell()
     names = list(_SECTIONS)
     chosen = st.segmented_control("Section", names, default=names[0], required=True, label_visibility="collapsed")
     _SECTIONS[chosen or names[0]]()
