@@ -3,15 +3,17 @@
 import os
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from interface import forecasts, records, session, states, tables
 from interface.api_answers import Ready
-from make_us_rich.alerts import read_told
-from make_us_rich.alerts.telling import Memory
 from make_us_rich.domain.errors import MakeUsRichError
 from make_us_rich.hourly.runs import Run, read_runs
+
+if TYPE_CHECKING:
+    from make_us_rich.alerts.telling import Memory
 
 _MOST = 25
 
@@ -42,7 +44,7 @@ def _health(ready: Ready) -> None:
         states.notice("The API answers, but not with the newest:", each)
 
 
-def _show_alerts(memory: Memory) -> None:
+def _show_alerts(memory: "Memory") -> None:
     st.subheader("Alerts")
     if memory.open:
         rows = [[_at(each.since), each.alert.subject, each.alert.text] for each in memory.open.values()]
@@ -64,7 +66,11 @@ def _show_runs(runs: list[Run]) -> None:
 
 
 @st.cache_data(ttl=15, max_entries=1, show_spinner=False)
-def _alerts() -> Memory:
+def _alerts() -> "Memory":
+    # Here: they bring the catalog's datasets along, which nobody else looks for before they are needed.
+    from make_us_rich.alerts import read_told
+    from make_us_rich.alerts.telling import Memory
+
     told = read_told(os.environ.get("MAKE_US_RICH_ENV"))
     return Memory.read({name: told[name] for name in ("open", "told") if name in told})
 
