@@ -31,7 +31,7 @@ def candlesticks(candles: Candles, unit: str, palette: Palette) -> go.Candlestic
         showlegend=False,
         increasing={"line": {"color": palette.rising, "width": 1}, "fillcolor": palette.ground},
         decreasing={"line": {"color": palette.falling, "width": 1}, "fillcolor": palette.falling},
-        hoverinfo="text",
+        hoverinfo="x+text",
         hovertext=[_hover(prices, unit) for prices in _rows(candles)],
     )
 

@@ -8,7 +8,9 @@ from plotly import graph_objects as go
 
 from interface.palette import Palette
 
-FONT = '"Source Sans", "Source Sans 3", system-ui, sans-serif'
+FONT = "Arial, Helvetica, sans-serif"
+"""One that every machine has: a saved picture cannot load the page's, and texts of another width would overlap."""
+
 _SMALL = 12
 
 
@@ -23,6 +25,7 @@ def canvas(palette: Palette, height: int, **layout: Any) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         height=height,
+        dragmode=False,  # A finger that scrolls the page is not held up by a chart.
         margin={"l": 8, "r": 8, "t": 34, "b": 64},
         paper_bgcolor=palette.ground,
         plot_bgcolor=palette.ground,

@@ -74,7 +74,7 @@ def median(cone: Cone, palette: Palette) -> go.Scatter:
         legendgroup="fan",
         showlegend=False,
         name=cone.name,
-        hoverinfo="text",
+        hoverinfo="x+text",
         hovertext=[_told(cone, hour) for hour in range(1, len(cone.fan.quantiles) + 1)],
     )
 
@@ -90,7 +90,7 @@ def outline(cone: Cone, palette: Palette) -> Iterator[go.Scatter]:
             name=f"{cone.name} 90{THIN}%",
             legendgroup="outline",
             showlegend=number == 0,
-            hoverinfo="skip" if number else "text",
+            hoverinfo="skip" if number else "x+text",
             hovertext=None if number else [_outlined(cone, hour) for hour in range(len(cone.fan.quantiles) + 1)],
         )
 

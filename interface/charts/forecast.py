@@ -22,7 +22,6 @@ _ROOM = 4 * HOUR
 
 _LAYOUT: dict[str, Any] = {
     "hovermode": "x unified",
-    "dragmode": "zoom",
     "xaxis": {"rangeslider": {"visible": False}, "hoverformat": "%a %d %b %Y, %H:%M UTC", "type": "date"},
     "yaxis": {"side": "right", "tickformat": ",~g"},
 }
@@ -59,16 +58,17 @@ class Scene:
     horizon: int
 
 
-def candles_with_fan(scene: Scene, palette: Palette, view: View | None = None) -> go.Figure:
+def candles_with_fan(scene: Scene, palette: Palette, view: View | None = None, *, drag: bool = True) -> go.Figure:
     """The figure.
 
     Args:
         scene: What is drawn.
         palette: Colours.
         view: What has been zoomed to; None for everything.
+        drag: A drag over the chart zooms; otherwise it scrolls the page, which a finger means by it.
     """
     unit = quote(scene.pair)
-    figure = canvas(palette, HEIGHT, uirevision=_revision(scene), **_LAYOUT)
+    figure = canvas(palette, HEIGHT, uirevision=_revision(scene), dragmode="zoom" if drag else False, **_LAYOUT)
     figure.update_layout(margin_r=_room_for(scene.last_close), yaxis_automargin=False)
     figure.add_traces(_record(scene, unit, palette))
     figure.add_traces(_forecast(scene, unit, palette))
@@ -140,9 +140,9 @@ def _room_for(last_close: float) -> int:
 
 
 def _name_unit(figure: go.Figure, unit: str) -> None:
-    figure.add_annotation(
-        text=unit, x=1, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False
-    )
+    """Below the prices, where the buttons do not cover it."""
+    corner = {"x": 1, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top"}
+    figure.add_annotation(text=unit, **corner, showarrow=False)
 
 
 def _issued(scene: Scene) -> datetime:

@@ -49,7 +49,7 @@ def outcomes(past: PastForecasts, unit: str, palette: Palette) -> go.Scatter:
         legendgroup="past",
         showlegend=False,
         name="what came true",
-        hoverinfo="text",
+        hoverinfo="x+text",
         hovertext=[each and _hover(past, each, unit) for each in rows],
     )
 

@@ -172,3 +172,8 @@ def test_the_legend_is_below_the_chart(scene: Scene) -> None:
     assert (figure.layout.legend.orientation, figure.layout.legend.yref) == ("h", "container")
     shown = [each.name.replace("\u00a0", " ") for each in figure.data if each.showlegend is not False]
     assert shown == ["80 % of 1 h before", "har 50, 80, 90 %", "baseline 90 %", "missed: 1 of 5"]
+
+
+@pytest.mark.parametrize(("drag", "mode"), [(True, "zoom"), (False, False)])
+def test_a_finger_scrolls_the_page_and_a_mouse_zooms(scene: Scene, drag: bool, mode: Any) -> None:
+    assert candles_with_fan(scene, LIGHT, drag=drag).layout.dragmode == mode
