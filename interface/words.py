@@ -114,13 +114,31 @@ def better(skill: float | None) -> Said:
 def model_name(architecture: str) -> str:
     """A model in words."""
     if architecture == _CHAMPION_OF_NOTHING:
-        return "Baseline: the last price, give or take what it lately moved"
+        return "Baseline"
     return f"Champion: {architecture}"
 
 
 def staleness(age: timedelta) -> str:
     """What to tell of old data."""
     return f"The newest candle closed {lasting(age)} ago, so this forecast is older than it should be."
+
+
+def legend(chosen: str, compared: str | None, horizon: int | None) -> str:
+    """What the colours of the chart of a forecast mean.
+
+    Args:
+        chosen: The model whose fan is filled.
+        compared: The one whose fan is an outline.
+        horizon: Of the past forecasts, hours; None where there are none.
+    """
+    told = [f"Filled: where the price will be with 50, 80 and 90{THIN}% probability ({chosen})."]
+    if compared:
+        told.append(f"Dashed: the ends of the same 90{THIN}% by {compared}.")
+    if horizon:
+        told.append(
+            f"Behind the candles: the 80{THIN}% range that was forecast {hours(horizon)} before; crosses are misses."
+        )
+    return " ".join(told)
 
 
 def where_past_comes_from(source: str) -> str:

@@ -1,4 +1,4 @@
-"""What a run leaves beside a published model, for tests of whoever shows it: card, judgement, scores, verdicts, candles."""
+"""What a run leaves beside a published model, for tests of what shows it: card, judgement, scores, verdicts, klines."""
 
 import json
 from datetime import datetime, timedelta

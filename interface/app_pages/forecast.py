@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from interface import cards, choosing, export, forecasts, frame, records, scenes, states, theme, words
+from interface import cards, choosing, export, forecasts, frame, markup, records, scenes, states, theme, words
 from interface.api_answers import Candles, Forecast, Pairs, PastForecasts
 from interface.api_errors import ApiError, LimitedError, TooSlowError, UnavailableError, UnreachableError
 from interface.app_pages import forecast_cards
@@ -118,14 +118,16 @@ def _candles(choice: Choice, newest: Candles) -> Candles:
 
 
 def _chart(choice: Choice, current: Current, candles: Candles, past: PastForecasts | None) -> None:
-    scene = scenes.compose(choice, current.prediction, candles, past)
-    view = _settled(
-        f"{choice.pair} {choice.days}", f"{current.prediction.forecast.issued_at} {choice} {theme.colours()}"
-    )
-    figure = candles_with_fan(scene, theme.colours(), view)
-    name = f"{choice.pair}-{current.prediction.forecast.issued_at:%Y-%m-%d-%H}00-utc"
+    scene, colours = scenes.compose(choice, current.prediction, candles, past), theme.colours()
+    issued = current.prediction.forecast.issued_at
+    view = _settled(f"{choice.pair} {choice.days}", f"{issued} {choice} {colours.ground}")
+    figure = candles_with_fan(scene, colours, view, drag=not theme.is_phone())
+    name = f"{choice.pair}-{issued:%Y-%m-%d-%H}00-utc"
     with st.container(key=_CHART):
         st.plotly_chart(figure, theme=None, key="candles", config=picture(name), alt=_alt(choice))
+    horizon = scene.past.horizon if scene.past and scene.past.forecasts else None
+    legend = words.legend(scene.fan[0], scene.compared and scene.compared[0], horizon)
+    markup.show('<p class="mur-hint">{legend}</p>', legend=legend)
 
 
 def _settled(of: str, shown: str) -> View | None:

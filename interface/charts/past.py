@@ -32,7 +32,7 @@ def ribbon(past: PastForecasts, palette: Palette) -> go.Scatter:
         fillcolor=washed(palette.past, 0.16),
         line={"color": washed(palette.past, 0.4), "width": 1},
         mode="lines",
-        name=f"80{THIN}% of {past.horizon}{THIN}h before",
+        name=f"past 80{THIN}%",
         legendgroup="past",
         hoverinfo="skip",
     )
@@ -62,7 +62,7 @@ def misses(past: PastForecasts, palette: Palette) -> go.Scatter:
         y=[each.outcome for each in missed],
         mode="markers",
         marker={"symbol": "x-thin", "size": 7, "line": {"color": palette.ink, "width": 1.5}},
-        name=f"missed: {len(missed)} of {len(come(past))}",
+        name=f"missed {len(missed)} of {len(come(past))}",
         hoverinfo="skip",
     )
 

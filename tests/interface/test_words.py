@@ -91,3 +91,17 @@ def test_where_past_forecasts_come_from_is_told() -> None:
 
 def test_members_of_a_combination_are_apart() -> None:
     assert words.member_names("har+lstm") == "har + lstm"
+
+
+def test_the_legend_tells_what_is_drawn_and_no_more() -> None:
+    whole = plain(words.legend("har", "baseline", 6))
+    assert whole == (
+        "Filled: where the price will be with 50, 80 and 90 % probability (har)."
+        " Dashed: the ends of the same 90 % by baseline."
+        " Behind the candles: the 80 % range that was forecast 6 hours before; crosses are misses."
+    )
+    assert plain(words.legend("har", None, None)).count(".") == 1
+
+
+def test_the_baseline_is_no_champion_by_name() -> None:
+    assert [words.model_name(name) for name in ("har", "baseline")] == ["Champion: har", "Baseline"]

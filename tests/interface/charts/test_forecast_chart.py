@@ -131,7 +131,7 @@ def test_a_past_forecast_is_the_80_per_cent_interval(scene: Scene) -> None:
 
 def test_misses_are_marked_and_counted(scene: Scene) -> None:
     (marks,) = traces(scene, mode="markers")
-    assert (marks.x, marks.y, marks.name) == (("2025-03-01 12:00",), (107,), "missed: 1 of 5")
+    assert (marks.x, marks.y, marks.name) == (("2025-03-01 12:00",), (107,), "missed 1 of 5")
 
 
 def test_an_outcome_that_has_not_come_is_neither_held_nor_missed() -> None:
@@ -171,7 +171,7 @@ def test_the_legend_is_below_the_chart(scene: Scene) -> None:
     figure = candles_with_fan(scene, LIGHT)
     assert (figure.layout.legend.orientation, figure.layout.legend.yref) == ("h", "container")
     shown = [each.name.replace("\u00a0", " ") for each in figure.data if each.showlegend is not False]
-    assert shown == ["80 % of 1 h before", "har 50, 80, 90 %", "baseline 90 %", "missed: 1 of 5"]
+    assert shown == ["past 80 %", "har", "baseline", "missed 1 of 5"]
 
 
 @pytest.mark.parametrize(("drag", "mode"), [(True, "zoom"), (False, False)])
