@@ -23,6 +23,7 @@ from make_us_rich.domain.card import ModelCard
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError, StorageError
 from make_us_rich.domain.judgement import Judgement
+from make_us_rich.domain.live import LiveScores
 from make_us_rich.storage import own_error
 
 _COLUMNS = ("open", "high", "low", "close", "volume")
@@ -58,6 +59,17 @@ def newest_run(pair: str) -> Judgement | None:
     """
     found = load(f"{pair}.judgement")
     return None if found is None else _valid(Judgement, found, f"{pair}.judgement")
+
+
+@st.cache_data(ttl=10, max_entries=500, show_spinner=False)
+def live(pair: str) -> LiveScores | None:
+    """How the forecasts that were served have done; None before the first was recorded.
+
+    Raises:
+        ArtifactError: The scores are damaged.
+        StorageError: The store failed.
+    """
+    return LiveScores.read(load(f"{pair}.live_scores") or {}, pair)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)

@@ -14,6 +14,7 @@ from interface.forecasts import Current
 from interface.numbers import hours
 from interface.scenes import BASELINE, Choice
 from interface.zoom import zoomed
+from make_us_rich.domain.errors import ArtifactError, StorageError
 from make_us_rich.domain.forecast import HORIZON
 
 REFRESH = timedelta(seconds=15)
@@ -70,7 +71,7 @@ def _draw(choice: Choice) -> None:
     forecast_cards.show_forecast(choice, current, past)
     candles = _candles(choice, current.prediction.data)
     _chart(choice, current, candles, past)
-    forecast_cards.show_model(current)
+    forecast_cards.show_model(choice, current)
     _tell(choice, current.prediction.forecast, past)
     _offer(current, candles)
 
@@ -113,7 +114,11 @@ def _candles(choice: Choice, newest: Candles) -> Candles:
     """The candles that are shown: the API has five days, the catalog the ones before."""
     if choice.days <= _FROM_API:
         return scenes.join(_NO_CANDLES, newest, choice.days)
-    older = records.older_candles(choice.pair, choice.days, newest.timestamp[0])
+    try:
+        older = records.older_candles(choice.pair, choice.days, newest.timestamp[0])
+    except (ArtifactError, StorageError) as error:
+        states.notice("Only the last five days can be shown.", words.capital(str(error)))
+        older = _NO_CANDLES
     return scenes.join(older, newest, choice.days)
 
 

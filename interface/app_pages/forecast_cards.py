@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from interface import cards, forecasts, scenes, words
+from interface import cards, forecasts, records, scenes, words
 from interface.api_answers import ModelServed, PastForecasts, Prediction
 from interface.cards import Card
 from interface.forecasts import Current
 from interface.numbers import THIN, age, lasting, percent, price, quote, utc
 from interface.scenes import Choice
+from make_us_rich.domain.errors import ArtifactError, StorageError
 from make_us_rich.domain.klines import HOUR
 
 _DAY = 24
@@ -20,11 +21,12 @@ def show_forecast(choice: Choice, current: Current, past: PastForecasts | None) 
     cards.show([_last_price(prediction), *_ranges(choice, prediction), _record(past)])
 
 
-def show_model(current: Current) -> None:
+def show_model(choice: Choice, current: Current) -> None:
     """Below it: what the model can and cannot do, and how old everything is."""
     forecast = current.prediction.forecast
-    model = forecasts.model(current.prediction.pair, forecast.version)
-    cards.show([_direction(forecast.edge.proven), _skill(model), _model_age(model), _data_age(current)])
+    model = forecasts.model(choice.pair, forecast.version)
+    skill = _live_skill(choice) or _tested_skill(model)
+    cards.show([_direction(forecast.edge.proven), skill, _model_age(model), _data_age(current)])
 
 
 def _last_price(prediction: Prediction) -> Card:
@@ -51,7 +53,23 @@ def _record(past: PastForecasts | None) -> Card:
     return Card(f"Record of the 80{THIN}% range", figure, "held", f"{said.text}{promise}", said.tone)
 
 
-def _skill(model: ModelServed) -> Card:
+def _live_skill(choice: Choice) -> Card | None:
+    """Of the forecasts that were served, once some have come true."""
+    try:
+        live = records.live(choice.pair)
+    except (ArtifactError, StorageError):
+        # Whose record cannot be read is shown by its tests; the page of models says what is wrong with the store.
+        return None
+    window = live.windows[0] if live and live.windows else None
+    found = next((each for each in window.horizons if each.horizon == choice.horizon), None) if window else None
+    if window is None or found is None or found.skill is None:
+        return None
+    said = words.better(found.skill)
+    note = f"{said.text}, {found.forecasts} forecasts {choice.horizon}{THIN}h ahead"
+    return Card(f"Live skill, {window.days} days", percent(found.skill, signed=True), "", note, said.tone)
+
+
+def _tested_skill(model: ModelServed) -> Card:
     skill = (model.manifest.get("metrics") or {}).get("crps_skill_mean")
     said = words.better(skill)
     return Card("Skill in tests", "–" if skill is None else percent(skill, signed=True), "", said.text, said.tone)

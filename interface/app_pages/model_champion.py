@@ -13,6 +13,7 @@ from interface.charts.skill import skill_by_fold
 from interface.numbers import THIN, percent, probability, utc
 from make_us_rich.domain.card import AtHorizon, ModelCard
 from make_us_rich.domain.champion import ChampionPointer
+from make_us_rich.domain.live import LiveScores
 
 _WHOLE = 0
 """The horizon of the mean over all of them, in a card."""
@@ -28,7 +29,7 @@ def show(champion: ChampionPointer) -> None:
         states.notice("This version has no card.", "An earlier release published it; the next run writes one.", "calm")
         return
     cards.show(_figures(champion, card))
-    cards.sentences(_about(champion, card))
+    cards.sentences([*_about(champion, card), *_lived(records.live(champion.pair))])
     model_parts.link(champion.version)
     _charts(card)
     _horizons(card)
@@ -64,6 +65,18 @@ def _about(champion: ChampionPointer, card: ModelCard) -> Iterator[str]:
         f" of them, since {utc(card.candles.start)}."
     )
     yield words.no_edge(_has_edge(card), card.pair)
+
+
+def _lived(live: LiveScores | None) -> Iterator[str]:
+    """How what was served has done, where the hours are recorded."""
+    if live is None:
+        yield "No forecast has been recorded yet: the hourly job does that, and scores it when it has come true."
+        return
+    yield (
+        f"Live record: {live.issued:,} forecasts, {live.scored:,} of them come true in full,"
+        f" {live.holes:,} hours without one. {words.capital(live.standing.reason)}."
+    )
+    yield f"Inputs: {live.drift.reason}."
 
 
 def _has_edge(card: ModelCard) -> bool:
