@@ -11,7 +11,6 @@ from interface.numbers import THIN, between, hours, lasting, percent, quote
 Tone = Literal["good", "fair", "poor"]
 
 _EIGHTY = (0.1, 0.9)
-_CHAMPION_OF_NOTHING = "baseline"
 _LUCK = 2.0
 """Standard errors that a share may be off by chance."""
 
@@ -109,13 +108,6 @@ def better(skill: float | None) -> Said:
     if skill < 0:
         return Said(f"{percent(-skill)} further off than the baseline", "poor")
     return Said("as close as the baseline")
-
-
-def model_name(architecture: str) -> str:
-    """A model in words."""
-    if architecture == _CHAMPION_OF_NOTHING:
-        return "Baseline"
-    return f"Champion: {architecture}"
 
 
 def staleness(age: timedelta) -> str:

@@ -55,9 +55,11 @@ def _choose(served: Pairs) -> Choice:
 
 def _choose_model(champion: str | None) -> bool:
     """Whether the baseline is to be looked at: the API serves it beside the champion, and no other model."""
-    names = [words.model_name(champion or "none yet")] + ([words.model_name(BASELINE)] if champion != BASELINE else [])
-    chosen: int = st.selectbox("Model", range(len(names)), key="model", format_func=names.__getitem__)
-    return chosen > 0
+    names = {"champion": f"Champion: {words.member_names(champion or 'none yet')}"}
+    if champion != BASELINE:
+        names[BASELINE] = "Baseline"
+    chosen: str = st.selectbox("Model", list(names), key="model", format_func=lambda name: names.get(name, name))
+    return chosen == BASELINE
 
 
 def _days(number: int) -> str:

@@ -61,7 +61,7 @@ def misses(past: PastForecasts, palette: Palette) -> go.Scatter:
         x=stamps(each.closes_at for each in missed),
         y=[each.outcome for each in missed],
         mode="markers",
-        marker={"symbol": "x-thin", "size": 7, "line": {"color": palette.ink, "width": 1.5}},
+        marker={"symbol": "x-thin", "size": 6, "line": {"color": palette.ink, "width": 1.5}},
         name=f"missed {len(missed)} of {len(come(past))}",
         hoverinfo="skip",
     )

@@ -101,7 +101,3 @@ def test_the_legend_tells_what_is_drawn_and_no_more() -> None:
         " Behind the candles: the 80 % range that was forecast 6 hours before; crosses are misses."
     )
     assert plain(words.legend("har", None, None)).count(".") == 1
-
-
-def test_the_baseline_is_no_champion_by_name() -> None:
-    assert [words.model_name(name) for name in ("har", "baseline")] == ["Champion: har", "Baseline"]
