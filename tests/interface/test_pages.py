@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from html import unescape
 from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from conftest import free_port
@@ -47,9 +49,15 @@ def judged(api: ApiProcess) -> ApiProcess:
 
 
 @pytest.fixture
-def opened(judged: ApiProcess, member: ApiClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+def opened(
+    judged: ApiProcess, member: ApiClient, client_at: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Opened]:
     """A page as a new member sees it, in the folder of the project."""
     monkeypatch.chdir(judged.project)
+    monkeypatch.setattr(session, "_anybody", cache(client_at))
+    # The harness has no browser to ask.
+    monkeypatch.setattr(ContextProxy, "ip_address", None)
+    monkeypatch.setattr(ContextProxy, "headers", {})
     monkeypatch.setenv("MAKE_US_RICH_API_URL", judged.url)
     forget()
 
@@ -60,8 +68,6 @@ def opened(judged: ApiProcess, member: ApiClient, monkeypatch: pytest.MonkeyPatc
         return app.run()
 
     yield run
-    session._anybody(judged.url).http.close()
-    session._anybody.cache_clear()
     forget()
 
 
@@ -161,7 +167,6 @@ def test_a_forecast_that_was_seen_stays_when_the_api_goes_away(opened: Opened, m
     session.settings.cache_clear()
     # The choosers need the pairs; what refreshes itself below them does not.
     told = shown(app.run())
-    session._anybody(nowhere).http.close()
     assert "The API is not there" in told
     assert seen["data"]
 
