@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.evaluation.scores import pinball
 from make_us_rich.features.split import Parts
 from make_us_rich.features.windows import Windows
-from make_us_rich.models.baseline import FLOOR, Baseline, FittedBaseline, ewma_weights, volatility
+from make_us_rich.models.baseline import FLOOR, Baseline, FittedBaseline, _pinball, ewma_weights, volatility
 from make_us_rich.models.closed_form import hold_median
 from synthetic import ROWS, SETTINGS, TRAINING, Prepared, prepare, prepared, simulated_klines
 
@@ -184,3 +185,12 @@ def test_the_graph_ignores_features_beside_the_return(
 
 def test_the_candles_are_as_many_as_the_tests_think() -> None:
     assert len(simulated_klines()) == ROWS
+
+
+@given(level=st.floats(0.01, 0.99), seed=st.integers(0, 9))
+def test_the_loss_that_chooses_the_decay_is_the_pinball_loss_to_the_last_bit(level: float, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    targets, quantiles = draw.normal(size=(50, 24)), draw.normal(size=(50, 24))
+    expected = pinball(targets, quantiles[:, :, None], [level]).mean(axis=(0, 2))
+
+    np.testing.assert_array_equal(_pinball(targets, quantiles.copy(), level), expected)

@@ -20,6 +20,10 @@ Factors = NDArray[np.float64]
 """What widths are multiplied by, above 0, ``[horizon]``."""
 
 
+Stretches = NDArray[np.float64]
+"""What each forecast's width would have had to be multiplied by, ``[horizon, window]``."""
+
+
 class Calibration(BaseModel):
     """How widths are calibrated.
 
@@ -84,16 +88,19 @@ def fit_widths(
         ParameterError: A level that is needed is not among the levels.
     """
     chosen = rules or Calibration()
+    return _factors(_stretches(targets, quantiles, _interval(levels, chosen.nominal)), chosen)
+
+
+def _factors(stretches: Stretches, chosen: Calibration) -> Factors:
+    horizon, windows = stretches.shape
     # Rounded, since 0.9 * 10 may come out above 9.
-    rank = math.ceil(round((len(targets) + 1) * chosen.nominal, 9))
-    if rank > len(targets):
+    rank = math.ceil(round((windows + 1) * chosen.nominal, 9))
+    if rank > windows:
         raise DataError(
-            f"{len(targets)} past forecasts do not calibrate an interval of {chosen.nominal:.0%};"
-            " wait for more outcomes"
+            f"{windows} past forecasts do not calibrate an interval of {chosen.nominal:.0%}; wait for more outcomes"
         )
-    stretches = _stretches(np.asarray(targets, np.float64), quantiles, _interval(levels, chosen.nominal))
-    factors = np.partition(stretches, rank - 1, axis=0)[rank - 1].clip(chosen.narrowest, chosen.widest)
-    independent = len(targets) / np.arange(1, targets.shape[1] + 1)
+    factors = np.partition(stretches, rank - 1)[:, rank - 1].clip(chosen.narrowest, chosen.widest)
+    independent = windows / np.arange(1, horizon + 1)
     shrunk: Factors = factors ** (independent / (independent + chosen.prior))
     return shrunk
 
@@ -139,11 +146,17 @@ def widths_at(past: PastForecasts, moment: np.datetime64, rules: Calibration | N
     """
     chosen = rules or Calibration()
     horizon = past.targets.shape[1]
-    old = past.opens >= moment - np.timedelta64(chosen.days, "D")
-    seen = old & (past.opens + horizon * _HOUR <= moment)
-    if seen.sum() < chosen.least_windows:
+    seen = _seen(past.opens, horizon, moment, chosen)
+    if seen.stop - seen.start < chosen.least_windows:
         return np.ones(horizon)
     return fit_widths(past.targets[seen], past.quantiles[seen], past.levels, chosen)
+
+
+def _seen(opens: NDArray[np.datetime64], horizon: int, moment: np.datetime64, chosen: Calibration) -> slice:
+    """Which forecasts count at a moment; their origins ascend."""
+    first = opens.searchsorted(moment - np.timedelta64(chosen.days, "D"))
+    end = opens.searchsorted(moment - horizon * _HOUR, side="right")
+    return slice(int(first), max(int(first), int(end)))
 
 
 def calibrate_forward(past: PastForecasts, rules: Calibration | None = None) -> Quantiles:
@@ -152,18 +165,29 @@ def calibrate_forward(past: PastForecasts, rules: Calibration | None = None) -> 
     Returns:
         ``[window, horizon, level]``; the first ones, before which too little had come true, as they were.
     """
+    chosen = rules or Calibration()
     days = past.opens.astype("datetime64[D]")
     starts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
     ends = np.append(starts[1:], len(days))
+    # Of each forecast once: it counts on ninety days.
+    stretches = _stretches(past.targets, past.quantiles, _interval(past.levels, chosen.nominal))
     calibrated = [
-        apply_widths(past.quantiles[start:end], widths_at(past, past.opens[start], rules), past.levels)
+        apply_widths(past.quantiles[start:end], _widths(past.opens, stretches, past.opens[start], chosen), past.levels)
         for start, end in zip(starts, ends, strict=True)
     ]
     return np.concatenate(calibrated) if calibrated else past.quantiles
 
 
-def _stretches(targets: NDArray[np.float64], quantiles: Quantiles, at: tuple[int, int, int]) -> NDArray[np.float64]:
-    low, mid, high = (quantiles[:, :, index].astype(np.float64) for index in at)
+def _widths(opens: NDArray[np.datetime64], stretches: Stretches, moment: np.datetime64, chosen: Calibration) -> Factors:
+    horizon = len(stretches)
+    seen = _seen(opens, horizon, moment, chosen)
+    few = seen.stop - seen.start < chosen.least_windows
+    return np.ones(horizon) if few else _factors(stretches[:, seen], chosen)
+
+
+def _stretches(targets: NDArray[np.float64], quantiles: Quantiles, at: tuple[int, int, int]) -> Stretches:
+    low, mid, high = (quantiles[:, :, index].T.astype(np.float64, order="C") for index in at)
+    targets = np.asarray(targets, np.float64).T
     return np.maximum(_share(targets - mid, high - mid), _share(mid - targets, mid - low))
 
 

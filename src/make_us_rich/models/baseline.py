@@ -10,7 +10,6 @@ import pandas as pd
 from pydantic import Field
 
 from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
-from make_us_rich.evaluation.scores import pinball
 from make_us_rich.models.closed_form import hold_median, loss_history, serialise, training_windows
 from make_us_rich.models.interface import Architecture, FitSettings, Scaler
 
@@ -61,11 +60,23 @@ class Baseline(Architecture):
         table = np.quantile(targets / sigma, levels, axis=0).T
         table = hold_median(table, levels)
         # Level by level: all at once is the same and takes four times as long, for want of room in the cache.
-        losses = [
-            pinball(targets, (sigma * quantile)[:, :, None], [level]).mean(axis=(0, 2))
-            for quantile, level in zip(table.T, levels, strict=True)
-        ]
+        losses = [_pinball(targets, sigma * quantile, level) for quantile, level in zip(table.T, levels, strict=True)]
         return _DecayFit(weights, table, np.mean(losses, axis=0))
+
+
+def _pinball(targets: NDArray[np.float64], quantiles: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """``scores.pinball`` of one level, averaged over the windows: the same to the last bit in half the time.
+
+    Args:
+        targets: ``[window, horizon]``.
+        quantiles: Likewise; overwritten, since 560 pairs of such arrays are compared in a run.
+        level: Of the quantiles.
+    """
+    errors = np.subtract(targets, quantiles, out=quantiles)
+    below = (level - 1) * errors
+    errors *= level
+    mean: NDArray[np.float64] = np.maximum(errors, below, out=errors).mean(axis=0)
+    return mean
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import chain, count, islice
 
 from make_us_rich.replay.assets import QUOTES, USD_VALUES
 
@@ -14,11 +14,11 @@ STABLE = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "DAI")
 
 def pair_names(wanted: int) -> list[str]:
     """Names such as ``btc_usdt``, the same ones for everybody: the known currencies first, then invented ones."""
-    return list(islice(dict.fromkeys(_all()), wanted))
+    others = (name for name in _all() if name not in FIRST)
+    return list(islice(chain(FIRST, others), wanted))
 
 
 def _all() -> Iterator[str]:
-    yield from FIRST
     bases = [name for name in USD_VALUES if name not in STABLE]
     quotes = ("USDT", *(name for name in QUOTES if name != "USDT"))
     for quote in quotes:
