@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from make_us_rich.domain.errors import ArtifactError, MakeUsRichError, StorageError, UnknownPairError
+from make_us_rich.domain.errors import ArtifactError, LockedError, MakeUsRichError, StorageError, UnknownPairError
 from serving.errors_base import ServingError
 from serving.logs import request_id
 
@@ -82,6 +82,13 @@ class TooManyStreamsError(ServingError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class CannotRollBackError(ServingError):
+    """A version that is not there, damaged, or not to be served."""
+
+    code = "cannot_roll_back"
+    status = HTTPStatus.CONFLICT
+
+
 class BadTensorError(ServingError):
     """An inference request that does not fit the model."""
 
@@ -91,6 +98,7 @@ class BadTensorError(ServingError):
 
 _DOMAIN: tuple[tuple[type[MakeUsRichError], str, HTTPStatus], ...] = (
     (UnknownPairError, "unknown_pair", HTTPStatus.NOT_FOUND),
+    (LockedError, "locked", HTTPStatus.CONFLICT),
     (StorageError, "store_unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
     (ArtifactError, "no_model", HTTPStatus.SERVICE_UNAVAILABLE),
     (MakeUsRichError, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE),

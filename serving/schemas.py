@@ -141,6 +141,26 @@ class Promoted(Answer):
     reason: str
 
 
+class Versions(Answer):
+    """What a pair serves, and what it can be rolled back to."""
+
+    pair: str
+    version: str | None
+    """The champion; None where nothing has been published yet."""
+    earlier: list[Promoted]
+    """When each other version last became the champion, the newest first."""
+
+
+class ChampionChanged(Answer):
+    """After a rollback."""
+
+    pair: str
+    version: str | None
+    """That this process serves now."""
+    message: str
+    """What was done, in words."""
+
+
 class PairServed(Answer):
     """What is served for one pair."""
 

@@ -77,6 +77,15 @@ class ModelsStore:
         """The pair's champion, or None."""
         return self._shelf.served.get(pair)
 
+    def pointer(self, pair: str) -> ChampionPointer:
+        """The pair's champions so far, as the store has them now.
+
+        Raises:
+            ArtifactError: The pointer is damaged.
+            StorageError: The store failed.
+        """
+        return load_pointer(self._catalog, pair)
+
     def refresh(self) -> None:
         """Ask the store for new champions and new widths; what has not changed is not read again."""
         with self._lock:
