@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job on the replay exchange, and what came out of it. Leaves nothing running. PAIRS=40 takes forty pairs.
+# The main job on the replay exchange, what came out of it, and the API on it. Leaves nothing running.
+# PAIRS=40 takes forty pairs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,6 +15,4 @@ fi
 kedro run --env=demo --pipeline=all --params=architectures=har
 echo
 kedro champions --env=demo
-echo
-echo "In a browser: KEDRO_ENV=demo make serve"
-echo "It prints the address, and the name and the password of a demo account."
+exec python demo_api.py

@@ -26,6 +26,7 @@ PREFIX = "MAKE_US_RICH_"
 START_SECONDS = 120.0
 END_SECONDS = 20.0
 _PAUSE_SECONDS = 0.2
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class EndedError(MakeUsRichError):
@@ -87,8 +88,9 @@ class Family:
         """
         command = [sys.executable, "-m", *part.command]
         # In a session of its own: Ctrl-C reaches this process alone, which ends all of them in order.
-        process = subprocess.Popen(command, env=self.environment, start_new_session=True)  # noqa: S603
-        self.running.append((part, process))
+        with _signals_heard_afterwards():
+            process = subprocess.Popen(command, env=self.environment, start_new_session=True)  # noqa: S603
+            self.running.append((part, process))
         deadline = time.monotonic() + START_SECONDS
         while not part.answers():
             self.look()
@@ -198,13 +200,27 @@ def ended_by_signals() -> Iterator[None]:
     """SIGTERM is Ctrl-C within; while all of them end, neither is heard."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, interrupt)
     yield
+
+
+@contextmanager
+def _signals_heard_afterwards() -> Iterator[None]:
+    """Between the start of a server and its place among those to be ended, nothing may come."""
+    heard: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: heard.append(number)) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

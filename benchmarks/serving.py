@@ -103,9 +103,9 @@ class Serving:
         return sum(pair["issued_at"] is not None for pair in told)
 
     def rss_mb(self) -> float:
-        """Its memory."""
+        """Its memory, in MB of 1,048,576 bytes, as ``top`` shows it."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main() -> None:

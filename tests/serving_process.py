@@ -107,3 +107,9 @@ def ready(process_of: Callable[..., ApiProcess], **settings: object) -> ApiProce
     api = process_of(**settings).start()
     api.wait("/readyz")
     return api
+
+
+def has_told(api: ApiProcess, kind: str, text: str) -> bool:
+    """Whether the probe is told this as a reason, or as what is degraded."""
+    told = httpx.get(api.url + "/readyz", timeout=60).json()[kind]
+    return any(text in each for each in told)

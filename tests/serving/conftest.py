@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from conftest import S3Server
 from make_us_rich.catalog import open_catalog
 from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from places import Place
 from postgres_server import PostgresServer, missing_programs, new_server
 from serving.accounts import schema
 from serving.accounts.database import make_engine
@@ -125,11 +127,34 @@ def exchange(market: SimulatedMarket) -> Iterator[ReplayServer]:
 
 
 @pytest.fixture
-def stores_of(project: Path, exchange: ReplayServer) -> Callable[..., Stores]:
+def files(project: Path, sqlite_url: str) -> Place:
+    """The project's own folder, and SQLite."""
+    return Place(project, sqlite_url)
+
+
+@pytest.fixture
+def servers(project: Path, postgres_url: str, s3_server: S3Server, shared_bucket: str) -> Place:
+    """A bucket, and PostgreSQL."""
+    root = f"s3://{shared_bucket}/{secrets.token_hex(6)}"
+    place = Place(project, postgres_url, root, s3_server.credentials())
+    place.send()
+    return place
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Place:
+    """Files, unless a test asks for servers."""
+    chosen: Place = request.getfixturevalue(getattr(request, "param", "files"))
+    chosen.configure()
+    return chosen
+
+
+@pytest.fixture
+def stores_of(place: Place, exchange: ReplayServer) -> Callable[..., Stores]:
     """Models, candles and forecasts of the project and the exchange."""
 
     def open_stores(*pairs: str) -> Stores:
         client = BinanceClient(exchange.url, timeout=1, retries=Retries(tries=1))
-        return Stores.of(open_catalog("base", project), client, pairs or ("btc_usdt",))
+        return Stores.of(open_catalog("local", place.project), client, pairs or ("btc_usdt",))
 
     return open_stores

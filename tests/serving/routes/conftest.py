@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from conftest import free_port
 from make_us_rich.replay import ReplayServer
+from places import Place
 from serving.accounts import users
 from serving.accounts.accounts import Attempted, LoggedIn
 from serving.accounts.tables import MEMBER
@@ -45,14 +45,14 @@ class Api:
 
 
 @pytest.fixture
-def api_of(stores_of: Callable[..., Stores], sqlite_url: str) -> Iterator[Callable[..., Api]]:
+def api_of(stores_of: Callable[..., Stores], place: Place) -> Iterator[Callable[..., Api]]:
     """Start the API; it ends with the test. Nothing is refreshed on its own but at the start."""
     with ExitStack() as stack:
 
         def start(*pairs: str, **settings: object) -> Api:
-            quick = {"password_memory_kib": 8, "models_seconds": 3600, "candles_seconds": 3600, "env": "base"}
+            quick = {"password_memory_kib": 8, "models_seconds": 3600, "candles_seconds": 3600, "env": "local"}
             stores = stores_of(*pairs)
-            app = create_app(Settings(database_url=sqlite_url, **(quick | settings)), stores)
+            app = create_app(Settings(database_url=place.database_url, **(quick | settings)), stores)
             client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
             return Api(client, stores)
 
@@ -69,16 +69,15 @@ def api(api_of: Callable[..., Api]) -> Api:
 
 
 @pytest.fixture
-def process_of(project: Path, exchange: ReplayServer, sqlite_url: str) -> Iterator[Callable[..., ApiProcess]]:
+def process_of(place: Place, exchange: ReplayServer) -> Iterator[Callable[..., ApiProcess]]:
     """The API as a process, not started yet; ended with the test."""
     made: list[ApiProcess] = []
-    (project / "conf/local/parameters.yml").write_text("pairs: [btc_usdt]\n")
 
     def make(**settings: object) -> ApiProcess:
         quick = {"models_seconds": 0.2, "candles_seconds": 0.2, "heartbeat_seconds": 0.3, "password_memory_kib": 8}
-        known = {"exchange_url": exchange.url, "database_url": sqlite_url, **quick, **settings}
+        known = {"exchange_url": exchange.url, "database_url": place.database_url, **quick, **settings}
         variables = {name.upper(): str(value) for name, value in known.items()}
-        made.append(ApiProcess(project, free_port(), variables))
+        made.append(ApiProcess(place.project, free_port(), variables))
         return made[-1]
 
     yield make

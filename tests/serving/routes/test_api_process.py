@@ -4,26 +4,23 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from bad_artifacts import KINDS, spoil
 from make_us_rich.replay import ReplayServer
-from serving_process import ApiProcess, ready, wait_until
-from synthetic import VERSION, store
+from serving_process import ApiProcess, has_told, ready, wait_until
+from synthetic import STARTED, VERSION, pointer_of, store
 
 NEXT = "2025-01-01T01.05.00.000Z"
+LAST = "2025-01-02T01.05.00.000Z"
 PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 STREAM = "/api/v1/stream/btc_usdt"
 Make = Callable[..., ApiProcess]
-
-
-def has_told(api: ApiProcess, kind: str, text: str) -> bool:
-    """Whether the probe is told this as a reason, or as what is degraded."""
-    told = httpx.get(api.url + "/readyz", timeout=60).json()[kind]
-    return any(text in each for each in told)
 
 
 def me(api: ApiProcess, headers: dict[str, str]) -> dict[str, Any]:
@@ -179,6 +176,27 @@ def test_champions_are_swapped_under_load_without_a_failed_request(process_of: M
             client.join()
 
     assert set().union(*seen) == {(200, VERSION), (200, NEXT)}
+
+
+def test_bad_artifacts_are_refused_and_nothing_in_them_is_executed(process_of: Make, project: Path) -> None:
+    api = ready(process_of, monthly_calls=1_000_000)
+    headers, marker = api.bearer("ada"), project / "executed"
+    for number, (kind, signed) in enumerate(product(KINDS, (False, True)), start=1):
+        version = f"2025-01-01T{number:02}.05.00.000Z"
+        store(project, version, publish=False)
+        spoil(project, version, kind, marker, signed=signed)
+        promote(project, version)
+        wait_until(lambda: has_told(api, "degraded", version))  # noqa: B023
+        assert api.wait(PREDICT, 200, **headers).json()["forecast"]["version"] == VERSION
+
+    assert not marker.exists()
+    store(project, LAST)
+    wait_until(lambda: api.wait(PREDICT, 200, **headers).json()["forecast"]["version"] == LAST)
+
+
+def promote(project: Path, version: str) -> None:
+    pointer = pointer_of(project)
+    pointer.save(pointer.load().promote(version, STARTED + timedelta(days=1), "for a test"))
 
 
 def test_no_secret_is_in_the_log(process_of: Make) -> None:

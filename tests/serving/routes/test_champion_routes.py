@@ -1,23 +1,25 @@
 """An admin looks at the versions of a pair and rolls it back, under the pair's lock."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from make_us_rich.locks import pair_lock
+from places import Place
 from serving.accounts.tables import ADMIN
-from synthetic import VERSION, pointer_of, store
+from synthetic import VERSION
+
+pytestmark = pytest.mark.parametrize("place", ["files", "servers"], indirect=True)
 
 NEXT = "2025-01-01T01.05.00.000Z"
 PATH = "/api/v1/admin/pairs/btc_usdt/champion"
 
 
 @pytest.fixture
-def ask(api, project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+def ask(api, place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     """Requests of an admin; the second version of the pair is served."""
-    monkeypatch.chdir(project)
-    store(project, NEXT)
+    monkeypatch.chdir(place.project)
+    place.publish(NEXT)
     api.stores.models.reload()
     admin = {"Authorization": f"Bearer {api.register('root', ADMIN).login_token}"}
     return lambda method, path=PATH: api.client.request(method, path, headers=admin)
@@ -30,7 +32,7 @@ def test_the_versions_of_a_pair_are_listed(ask) -> None:
     assert [each["version"] for each in told["earlier"]] == [VERSION]
 
 
-def test_a_pair_is_rolled_back_and_served_at_once(ask, api, project: Path) -> None:
+def test_a_pair_is_rolled_back_and_served_at_once(ask, api) -> None:
     answer = ask("PUT")
 
     assert answer.status_code == 200
@@ -39,31 +41,31 @@ def test_a_pair_is_rolled_back_and_served_at_once(ask, api, project: Path) -> No
         "version": VERSION,
         "message": f"btc_usdt: now serving {VERSION}, rolled back from {NEXT}",
     }
-    assert pointer_of(project).load().version == VERSION
+    assert api.stores.models.pointer("btc_usdt").version == VERSION
     assert api.stores.forecasts.get("btc_usdt").forecast.version == VERSION
 
 
-def test_a_version_can_be_named(ask, project: Path) -> None:
+def test_a_version_can_be_named(ask) -> None:
     ask("PUT")
     assert ask("PUT", f"{PATH}?version={NEXT}").json()["version"] == NEXT
     assert [each["version"] for each in ask("GET").json()["earlier"]] == [VERSION]
 
 
-def test_a_pair_that_a_run_holds_is_409(ask, project: Path) -> None:
-    with pair_lock(str(project / "data"), "btc_usdt"):
+def test_a_pair_that_a_run_holds_is_409(ask, api, place: Place) -> None:
+    with pair_lock(place.root, "btc_usdt", place.credentials):
         answer = ask("PUT")
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "locked")
     assert "wait for it to end" in answer.json()["error"]["remedy"]
-    assert pointer_of(project).load().version == NEXT
+    assert api.stores.models.pointer("btc_usdt").version == NEXT
 
 
-def test_a_version_that_is_not_there_is_409_and_changes_nothing(ask, project: Path) -> None:
+def test_a_version_that_is_not_there_is_409_and_changes_nothing(ask, api) -> None:
     answer = ask("PUT", f"{PATH}?version=2024-01-01T00.00.00.000Z")
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "cannot_roll_back")
     assert answer.json()["error"]["remedy"] == f"choose one of GET {PATH}"
-    assert pointer_of(project).load().version == NEXT
+    assert api.stores.models.pointer("btc_usdt").version == NEXT
 
 
 @pytest.mark.parametrize(

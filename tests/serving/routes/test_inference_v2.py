@@ -8,6 +8,8 @@ import pytest
 
 from make_us_rich.features.feature_set import compute_features
 
+pytestmark = pytest.mark.parametrize("place", ["files", "servers"], indirect=True)
+
 INFER = "/v2/models/btc_usdt/infer"
 
 

@@ -9,6 +9,8 @@ from make_us_rich.replay import ReplayServer
 from serving.schemas import Prediction
 from serving.store.stores import Stores
 
+pytestmark = pytest.mark.parametrize("place", ["files", "servers"], indirect=True)
+
 PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 
 

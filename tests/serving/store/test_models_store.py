@@ -1,17 +1,15 @@
 """The models store: champions are taken as they are published, and the last good one is kept."""
 
-import io
 import json
 import logging
 import pickle
-import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from make_us_rich.domain.checksums import sha256
+from bad_artifacts import KINDS, Bomb, spoil
 from make_us_rich.domain.errors import ArtifactError, StorageError
 from serving.store.store import ModelsStore
 from synthetic import STARTED, VERSION, lay_out, store
@@ -83,32 +81,7 @@ def test_a_pair_without_a_model_says_what_to_run(project: Path, models_of: Open)
     }
 
 
-class Bomb:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, tuple[str, str]]:
-        return Path.write_text, (self.path, "executed")
-
-
-def bad_bytes(kind: str, good: bytes, marker: Path) -> bytes:
-    if kind == "zip bomb":
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bomb:
-            bomb.writestr("model.onnx", b"\0" * 50_000_000)
-        return buffer.getvalue()
-    made = {
-        "truncated": good[: len(good) // 2],
-        "empty": b"",
-        "text": b"no model",
-        "pickle": pickle.dumps(Bomb(marker)),
-    }
-    return made[kind]
-
-
-@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "zip bomb", "pickle"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("signed", [False, True], ids=["wrong checksum", "right checksum"])
 def test_a_bad_graph_is_refused_and_the_last_good_one_stays(
     project: Path, models_of: Open, kind: str, signed: bool
@@ -116,13 +89,7 @@ def test_a_bad_graph_is_refused_and_the_last_good_one_stays(
     models = serving(project, models_of)
     store(project, NEXT)
     marker = project / "executed"
-    graph = artifact(project, "model.onnx")
-    bad = bad_bytes(kind, graph.read_bytes(), marker)
-    graph.write_bytes(bad)
-    if signed:
-        manifest = artifact(project, "manifest.json")
-        record = json.loads(manifest.read_text())
-        manifest.write_text(json.dumps(record | {"checksums": {"onnx_model": sha256(bad)}}))
+    spoil(project, NEXT, kind, marker, signed=signed)
     models.refresh()
 
     assert versions(models) == {"btc_usdt": VERSION}
@@ -181,8 +148,8 @@ def test_a_champion_that_is_half_there_is_refused_until_it_is_whole(project: Pat
 def test_a_damaged_or_missing_pointer_keeps_the_model(project: Path, models_of: Open) -> None:
     models = serving(project, models_of)
     pointer = project / "data/06_models/btc_usdt/champion.json"
-    for spoil in (lambda: pointer.write_text("{"), pointer.unlink):
-        spoil()
+    for damage in (lambda: pointer.write_text("{"), pointer.unlink):
+        damage()
         models.refresh()
         assert versions(models) == {"btc_usdt": VERSION}
         assert models.shelf.problems.keys() == {"btc_usdt"}
