@@ -20,7 +20,7 @@ NAMES = ("store", "database", "exchange")
 TOLD = {
     "store": "the store does not answer",
     "database": "the accounts database does not answer",
-    "exchange": "the exchange cannot be reached",
+    "exchange": "cannot be reached",
 }
 ALONE = [(name,) for name in NAMES]
 TOGETHER = [down for size in (2, 3) for down in combinations(NAMES, size)]
