@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve month test test-browser system-packages lint types contracts docs bench bench-pairs bench-serving bench-quality mlflow viz clean
+.PHONY: help setup demo serve month test test-browser system-packages lint types contracts docs bench bench-pairs bench-serving bench-interface bench-quality mlflow viz clean
 .PHONY: soak schedule unschedule kubernetes package test-compose
 
 help: ## This list
@@ -68,6 +68,9 @@ bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start
 
 bench-pairs: $(SETUP) ## Many pairs side by side: PAIRS=40, or several as in PAIRS="1 10 40" WORKERS="1 2"
 	$(BIN)/python benchmarks/pairs.py --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS))
+
+bench-interface: $(SETUP) system-packages ## The interface in a real browser: first paint, and memory for a session
+	@$(BIN)/python -m benchmarks.interface
 
 bench-quality: $(SETUP) ## Every architecture against the baseline on a folder of kline files: DATA=<folder> OUT=<csv>
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "say what to read and what to write: make bench-quality DATA=<folder> OUT=<csv>"; exit 1; }

@@ -22,6 +22,7 @@ _QUICK = {"MODELS_SECONDS": "0.5", "CANDLES_SECONDS": "0.5", "PASSWORD_MEMORY_KI
 @contextmanager
 def published_api(folder: Path) -> Iterator[ApiProcess]:
     """A model for btc_usdt, none for eth_usdt, half past ten on the first of March."""
+    folder.mkdir(exist_ok=True)
     project = lay_out(folder)
     store(project, VERSION)
     (project / "conf/local/parameters.yml").write_text("pairs: [btc_usdt, eth_usdt]\n")
