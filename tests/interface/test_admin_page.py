@@ -11,6 +11,7 @@ from interface.api_client import ApiClient
 from interface.api_errors import UnauthorizedError
 from published_api import PASSWORD
 from serving_process import ApiProcess
+from synthetic import VERSION, store
 
 Page = Callable[[str, ApiClient], AppTest]
 
@@ -169,3 +170,14 @@ def test_every_login_is_ended(page: Page, member: ApiClient) -> None:
 
     with pytest.raises(UnauthorizedError):
         member.me()
+
+
+def test_an_earlier_version_is_made_the_champion(page: Page, api: ApiProcess, admin: ApiClient) -> None:
+    store(api.project, "2025-01-02T00.05.00.000Z")
+    admin.update_models()
+    assert admin.versions("btc_usdt").version == "2025-01-02T00.05.00.000Z"
+    app = press(choose(page("admin", admin), "Models"), "Make it the champion")
+
+    assert "The earlier version is the champion." in shown(app)
+    assert admin.versions("btc_usdt").version == VERSION
+    assert admin.model("btc_usdt").version == VERSION
