@@ -1,7 +1,7 @@
 """The API: a counted forecast beside a no-op endpoint of the same server, and what pairs cost in seconds and memory.
 
-Everything is real: a PostgreSQL, a replay exchange, a HAR-V model that a run has published, the server as it is
-started in production. Each of the forty pairs has a copy of that model under its own name. Rounds alternate, with 16
+Everything is real: a PostgreSQL, a replay exchange, a model that a run has published (the baseline as a rule: of 90
+days, little else passes the gate), the server as it is started in production. Each of the forty pairs has a copy of that model under its own name. Rounds alternate, with 16
 connections that have a token each. The last line is one JSON object:
 
 - ``predict_over_noop``: answers a second of ``PUT /api/v1/predict`` divided by those of ``PUT /noop``;
@@ -142,7 +142,7 @@ def make_site(stack: ExitStack) -> Site:
 
 
 def publish(project: Path, exchange: str) -> Path:
-    """A year and a half is not needed for a model of the usual size: 90 days, judged on two short folds."""
+    """One short run: 90 days, judged on two short folds. Its model is copied for every other pair."""
     shutil.copytree(REPOSITORY / "conf/base", project / "conf/base")
     shutil.copy(REPOSITORY / "pyproject.toml", project)
     for name in ("conf/local", "src"):
