@@ -1,7 +1,7 @@
 """``python -m serving`` with one endpoint more: ``PUT /noop``, which answers ``{}`` and does nothing for it.
 
 It stands first among the routes and behind the same middleware, and is reached as ``/api/v1/predict`` is: without what
-FastAPI does for parameters. So what lies between the two is the token, the quota, the pair, and the answer's 10 kB.
+FastAPI does for parameters. So what lies between the two is the token, the quota, the pair, and the answer's 14 kB.
 """
 
 import sys

@@ -1,8 +1,10 @@
 """The API: a counted forecast beside a no-op endpoint of the same server, and what pairs cost in seconds and memory.
 
 Everything is real: a PostgreSQL, a replay exchange, a model that a run has published (the baseline as a rule: of 90
-days, little else passes the gate), the server as it is started in production. Each of the forty pairs has a copy of that model under its own name. Rounds alternate, with 16
-connections that have a token each. The last line is one JSON object:
+days little else passes the gate), the server as it is started in production. Each of the forty pairs has a copy of that
+model under its own name. Rounds alternate, with 16 connections that have a token each.
+
+The last line is one JSON object:
 
 - ``predict_over_noop``: answers a second of ``PUT /api/v1/predict`` divided by those of ``PUT /noop``;
 - ``p99_over_noop``: their 99th percentiles;
