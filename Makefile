@@ -61,16 +61,16 @@ month: $(SETUP) ## A simulated month with all that can go wrong; the last line i
 bench: $(SETUP) bench-pairs ## Every benchmark; the last line of each is one JSON object
 	$(BIN)/python benchmarks/preprocessing.py
 	$(BIN)/python benchmarks/spine.py
-	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.api
 
 bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start-up and memory by number of pairs
-	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.api
 
 bench-pairs: $(SETUP) ## Many pairs side by side: PAIRS=40, or several as in PAIRS="1 10 40" WORKERS="1 2"
 	$(BIN)/python benchmarks/pairs.py --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS))
 
 bench-interface: $(SETUP) system-packages ## The interface in a real browser: first paint, and memory for a session
-	@$(BIN)/python -m benchmarks.interface
+	@$(BIN)/python -m benchmarks.dashboard
 
 bench-quality: $(SETUP) ## Every architecture against the baseline on a folder of kline files: DATA=<folder> OUT=<csv>
 	@test -n "$(DATA)" -a -n "$(OUT)" || { echo "say what to read and what to write: make bench-quality DATA=<folder> OUT=<csv>"; exit 1; }
