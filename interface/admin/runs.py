@@ -53,7 +53,7 @@ def _show_alerts(memory: "Memory") -> None:
         rows = [[_at(each.at), each.event, each.text] for each in reversed(memory.told[-_MOST:])]
         tables.show("What was told", ["Told (UTC)", "Event", "What"], rows)
     if not memory.open and not memory.told:
-        states.notice("Nothing is wrong, and nothing was told yet.", "kedro watch looks, and tells.", "calm")
+        states.notice("No alerts yet.", "kedro watch looks whether something is wrong, and tells.", "calm")
 
 
 def _show_runs(runs: list[Run]) -> None:
