@@ -112,7 +112,8 @@ def _predicted(_client: ApiClient, issue: _Issue) -> Remembered:
 
 
 # Nothing in these depends on who asks: they are kept under what they say.
-@st.cache_data(ttl=7200, max_entries=500, show_spinner=False)
+# For minutes only: the hourly job records a forecast and its outcome some time after the candle has closed.
+@st.cache_data(ttl=120, max_entries=500, show_spinner=False)
 def _past(_client: ApiClient, pair: str, horizon: int, *until: object) -> PastForecasts:  # noqa: ARG001
     return _client.past(pair, horizon)
 

@@ -1,10 +1,10 @@
 """Where a run's record is in MLflow's own interface, by the tag ``version`` that every run has."""
 
 import os
-from functools import lru_cache
 from urllib.parse import quote
 
 import httpx
+import streamlit as st
 
 VARIABLE = "MAKE_US_RICH_MLFLOW_URL"
 EXPERIMENT = "make_us_rich"
@@ -25,16 +25,13 @@ def run_link(url: str, version: str) -> str:
     return f"{url}/#/experiments/{number}/runs?searchFilter={quote(wanted)}"
 
 
+# None is kept as well, so that an MLflow that hangs holds up one page a minute and no more.
+@st.cache_data(ttl=60, max_entries=8, show_spinner=False)
 def _experiment(url: str) -> str | None:
+    """The number of our experiment, if MLflow tells it."""
+    path = f"{url}/api/2.0/mlflow/experiments/get-by-name"
     try:
-        return _asked(url)
+        answer = httpx.get(path, params={"experiment_name": EXPERIMENT}, timeout=_SECONDS, trust_env=False)
+        return str(answer.raise_for_status().json()["experiment"]["experiment_id"])
     except (httpx.HTTPError, LookupError, ValueError):
         return None
-
-
-@lru_cache(8)
-def _asked(url: str) -> str:
-    """The number of our experiment; an exception is not remembered, so that MLflow may be started later."""
-    path = f"{url}/api/2.0/mlflow/experiments/get-by-name"
-    answer = httpx.get(path, params={"experiment_name": EXPERIMENT}, timeout=_SECONDS, trust_env=False)
-    return str(answer.raise_for_status().json()["experiment"]["experiment_id"])

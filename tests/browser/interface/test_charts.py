@@ -14,7 +14,7 @@ from conftest import free_port
 from interface.api_client import ApiClient
 from interface_process import InterfaceProcess
 from judged import judge
-from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from make_us_rich.replay import Clock, Faults, ReplayServer, SimulatedMarket
 from published_api import NOW, PASSWORD
 from serving_process import ApiProcess
 from synthetic import VERSION, lay_out, store
@@ -43,6 +43,7 @@ class Clocked:
 
     interface: InterfaceProcess
     api: ApiProcess
+    exchange: ReplayServer
     clock: Clock
 
     def register(self) -> str:
@@ -71,7 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clocked]:
         api.wait("/api/v1/readyz")
         interface = InterfaceProcess(project, free_port(), api.url).start()
         try:
-            yield Clocked(interface, api, clock)
+            yield Clocked(interface, api, exchange, clock)
         finally:
             interface.stop()
             api.stop()
@@ -173,3 +174,14 @@ def test_the_last_forecast_stays_while_the_api_is_away(visitor, site) -> None:
 def test_no_one_sees_a_trace_of_code(visitor, site) -> None:
     member = drawn(visitor().enter(site.register()))
     assert member.page.locator("[data-testid=stException]").count() == 0
+
+
+def test_candles_that_do_not_come_are_told_with_the_reason(visitor, site) -> None:
+    whole = site.exchange.faults
+    site.exchange.faults = Faults({"5xx": 1.0})
+    try:
+        site.clock.advance(timedelta(hours=2))
+        member = drawn(visitor().enter(site.register()))
+        member.sees("this forecast is older than it should be").shoot("forecast-stale")
+    finally:
+        site.exchange.faults = whole
