@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 SETUP := .venv/.ready
+ENGINE ?= /var/tmp/make-us-rich-engine
 
 export KEDRO_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
@@ -38,6 +39,10 @@ test: $(SETUP) system-packages ## All tests, on real parts
 
 soak: $(SETUP) ## kill -9 a retrain at random moments: KILLS=200, SEED=<number> for others
 	MAKE_US_RICH_KILLS=$(or $(KILLS),200) MAKE_US_RICH_SEED=$(or $(SEED),20250301) $(BIN)/pytest -s -q tests/integration/test_spine_killed.py -k any_moment
+
+test-compose: $(SETUP) ## Build the images and bring everything up on an engine started for it; half an hour, root on Debian
+	@mkdir "$(ENGINE)"
+	@MAKE_US_RICH_ENGINE="$(ENGINE)" $(BIN)/pytest -v tests/compose; status=$$?; rm -rf "$(ENGINE)"; exit $$status
 
 system-packages: ## Chromium, PostgreSQL and cron for the tests that drive them; as root through apt
 	@./tests/system-packages.sh

@@ -1,0 +1,136 @@
+"""The whole composition on an engine of the test's own."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from engine import Engine
+
+from conftest import free_port
+
+REPO = Path(__file__).resolve().parents[2]
+FILES = ("docker-compose.yml", "tests/compose/override.yml")
+EXTRAS = "training,serving,interface"
+OTHERS = ("mlflow", "psycopg2-binary", "boto3", "setuptools", "wheel")
+
+
+@contextmanager
+def wheels_served(folder: Path) -> Iterator[Path]:
+    """A pip.conf that takes packages from this machine: all that images need, served on a local port."""
+    wheels = folder / "wheels"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--wheel-dir",
+        str(wheels),
+        "--constraint",
+        "constraints.txt",
+    ]
+    subprocess.run([*pip, f".[{EXTRAS}]", *OTHERS], cwd=REPO, check=True)
+    for own in wheels.glob("make_us_rich-*.whl"):
+        own.unlink()  # An image makes its own.
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    server = subprocess.Popen(command, cwd=wheels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    conf = folder / "pip.conf"
+    conf.write_text(f"[global]\nno-index = true\nfind-links = http://127.0.0.1:{port}/\n")
+    try:
+        yield conf
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+@dataclass
+class Composition:
+    """The services of docker-compose.yml, with secrets and ports of its own."""
+
+    engine: Engine
+    pip_conf: Path
+    variables: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.variables = {
+            "COMPOSE_PROJECT_NAME": "make-us-rich-test",
+            "TEST_PIP_CONF": str(self.pip_conf),
+            "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
+            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+            "POSTGRES_PASSWORD": secrets.token_hex(20),
+            "API_PORT": str(free_port()),
+            "INTERFACE_PORT": str(free_port()),
+        }
+
+    @property
+    def api(self) -> str:
+        """Where the API answers, for this machine."""
+        return f"http://127.0.0.1:{self.variables['API_PORT']}"
+
+    @property
+    def interface(self) -> str:
+        """Where the interface answers, for this machine."""
+        return f"http://127.0.0.1:{self.variables['INTERFACE_PORT']}"
+
+    def compose(self, *arguments: str) -> str:
+        """What a command of compose says."""
+        files = [part for file in FILES for part in ("--file", str(REPO / file))]
+        project = ["--project-directory", str(REPO)]
+        return self.engine.docker("compose", *project, *files, *arguments, **self.variables)
+
+    def state(self, service: str) -> dict[str, Any]:
+        """How a service's container is."""
+        container = self.compose("ps", "--all", "--quiet", service).strip()
+        (found,) = json.loads(self.engine.docker("inspect", container))
+        return {**found["State"], "RestartCount": found["RestartCount"]}
+
+    def kill(self, service: str) -> None:
+        """kill -9 a service's first process, as a crash does; the engine's own kill would count as a stop."""
+        os.kill(self.state(service)["Pid"], signal.SIGKILL)
+
+    def wait_until_back(self, service: str, restarts: int, seconds: float = 300) -> None:
+        """Wait until a service that was killed is healthy again."""
+        deadline = time.monotonic() + seconds
+        while True:
+            state = self.state(service)
+            if state["RestartCount"] > restarts and state["Health"]["Status"] == "healthy":
+                return
+            assert time.monotonic() < deadline, f"{service}: {state}\n{self.compose('logs', '--tail=40', service)}"
+            time.sleep(1)
+
+    def wait_for(self, url: str, seconds: float = 600) -> httpx.Response:
+        """Ask until the answer is 200."""
+        deadline, told = time.monotonic() + seconds, "no answer"
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(url, timeout=5)
+            except httpx.TransportError as exc:
+                told = str(exc)
+            else:
+                if answer.status_code == 200:
+                    return answer
+                told = answer.text
+            time.sleep(1)
+        raise AssertionError(f"{url}: {told}\n{self.compose('logs', '--tail=60')[-8000:]}")
+
+
+@contextmanager
+def up(composition: Composition) -> Iterator[Composition]:
+    """The composition, built and started; everything of it is gone afterwards."""
+    try:
+        composition.compose("build", "--quiet")
+        composition.compose("up", "--detach", "--wait", "--wait-timeout", "600")
+        yield composition
+    finally:
+        composition.compose("down", "--volumes", "--timeout", "20")
