@@ -31,8 +31,7 @@ serve: $(SETUP) ## API and interface on what has been published, in the foregrou
 	@exec $(BIN)/python serve.py
 
 test-browser: $(SETUP) system-packages ## The interface in a real browser; keeps screenshots
-	@$(BIN)/pytest tests/browser/interface
-	@echo "Screenshots: $(CURDIR)/.screenshots/interface"
+	@$(BIN)/pytest tests/browser/interface; code=$$?; echo "Screenshots: $(CURDIR)/.screenshots/interface"; exit $$code
 
 test: $(SETUP) system-packages ## All tests, on real parts
 	$(BIN)/pytest

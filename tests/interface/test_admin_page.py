@@ -1,6 +1,8 @@
 """The sections of the page Admin and the page Account do what their buttons say, through the real API."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from streamlit.runtime.context import ContextProxy
@@ -9,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 from interface import session
 from interface.api_client import ApiClient
 from interface.api_errors import UnauthorizedError
-from published_api import PASSWORD
-from serving_process import ApiProcess
+from published_api import PASSWORD, make_admin, published_api
 from synthetic import VERSION, store
 
 Page = Callable[[str, ApiClient], AppTest]
@@ -36,14 +37,13 @@ PAGES = {"admin": _admin, "account": _account}
 
 
 @pytest.fixture
-def page(monkeypatch, client_at, api: ApiProcess) -> Page:
+def page(monkeypatch: pytest.MonkeyPatch) -> Page:
     """A page, as the user of a client sees it."""
-    known = client_at(api.url)
-    monkeypatch.setattr(session, "_anybody", lambda _url: known)
     monkeypatch.setattr(ContextProxy, "cookies", {})
     monkeypatch.setattr(ContextProxy, "ip_address", None)
 
     def open_page(name: str, client: ApiClient) -> AppTest:
+        monkeypatch.setattr(session, "_anybody", lambda _url: replace(client, token=None))
         app = AppTest.from_function(PAGES[name], default_timeout=60)
         app.session_state["login_token"] = client.token
         return app.run()
@@ -172,12 +172,15 @@ def test_every_login_is_ended(page: Page, member: ApiClient) -> None:
         member.me()
 
 
-def test_an_earlier_version_is_made_the_champion(page: Page, api: ApiProcess, admin: ApiClient) -> None:
-    store(api.project, "2025-01-02T00.05.00.000Z")
-    admin.update_models()
-    assert admin.versions("btc_usdt").version == "2025-01-02T00.05.00.000Z"
-    app = press(choose(page("admin", admin), "Models"), "Make it the champion")
+def test_an_earlier_version_is_made_the_champion(page: Page, tmp_path: Path, client_at) -> None:
+    with published_api(tmp_path) as api:  # Of its own: others count its champions.
+        store(api.project, "2025-01-02T00.05.00.000Z")
+        anybody = client_at(api.url)
+        admin = anybody.as_user(anybody.register("root", PASSWORD).login_token)
+        make_admin(api, "root")
+        assert admin.versions("btc_usdt").version == "2025-01-02T00.05.00.000Z"
+        app = press(choose(page("admin", admin), "Models"), "Make it the champion")
 
-    assert "The earlier version is the champion." in shown(app)
-    assert admin.versions("btc_usdt").version == VERSION
-    assert admin.model("btc_usdt").version == VERSION
+        assert "The earlier version is the champion." in shown(app)
+        assert admin.versions("btc_usdt").version == VERSION
+        assert admin.model("btc_usdt").version == VERSION
