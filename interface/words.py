@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import sqrt
 from typing import Literal
 
-from interface.numbers import THIN, between, hours, lasting, percent, quote
+from interface.numbers import THIN, between, hours, lasting, percent, quote, utc
 
 Tone = Literal["good", "fair", "poor"]
 
@@ -54,12 +54,22 @@ class Span:
         return f"±{percent(self.half, 1 if self.half >= 0.001 else 2)}"
 
 
-def expected(span: Span, pair: str, horizon: int) -> str:
-    """What a range means: in the next hour, by tomorrow, or in so many hours."""
-    when = {1: "In an hour", 24: "This time tomorrow"}.get(horizon, f"In {hours(horizon)}")
+def expected(span: Span, pair: str, horizon: int, closes_at: datetime, now: datetime) -> str:
+    """What a range means: in the next hour, by tomorrow, in so many hours; or that its moment is over.
+
+    Args:
+        span: The range.
+        pair: Name such as ``btc_usdt``.
+        horizon: Hours ahead of the forecast.
+        closes_at: The moment that is forecast, UTC.
+        now: By the same clock.
+    """
     low, high = between(span.low, span.high)
-    likely = f"with 80{THIN}% probability ({span.give_or_take()})"
-    return f"{when} the price is between {low} and {high} {quote(pair)} {likely}."
+    likely = f"between {low} and {high} {quote(pair)} with 80{THIN}% probability ({span.give_or_take()})"
+    if closes_at <= now:
+        return f"At {utc(closes_at)} the price was expected {likely}; that moment is over."
+    when = {1: "In the next hour", 24: "By tomorrow"}.get(horizon, f"In {hours(horizon)}")
+    return f"{when}, at {closes_at:%H:%M} UTC, the price is {likely}."
 
 
 def no_edge(proven: bool, pair: str) -> str:

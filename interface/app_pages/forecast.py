@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from interface import cards, choosing, export, forecasts, frame, markup, records, scenes, states, theme, words
-from interface.api_answers import Candles, Forecast, Pairs, PastForecasts
+from interface.api_answers import Candles, Pairs, PastForecasts
 from interface.api_errors import ApiError, LimitedError, TooSlowError, UnavailableError, UnreachableError
 from interface.app_pages import forecast_cards
 from interface.charts.canvas import picture
@@ -74,7 +74,7 @@ def _draw(choice: Choice) -> None:
     candles = _candles(choice, current.prediction.data)
     _chart(choice, current, candles, past)
     forecast_cards.show_model(choice, current)
-    _tell(choice, current.prediction.forecast, past)
+    _tell(choice, current, past)
     _offer(current, candles)
 
 
@@ -151,10 +151,14 @@ def _alt(choice: Choice) -> str:
     return f"Candles of {choosing.written(choice.pair)} and the forecast of the next {HORIZON} hours"
 
 
-def _tell(choice: Choice, forecast: Forecast, past: PastForecasts | None) -> None:
-    fan = scenes.chosen_fan(choice, forecast)
-    span = words.Span.of(fan.quantiles[choice.horizon - 1], fan.levels, forecast.last_close)
-    told = [words.expected(span, choice.pair, choice.horizon), words.no_edge(forecast.edge.proven, choice.pair)]
+def _tell(choice: Choice, current: Current, past: PastForecasts | None) -> None:
+    forecast, at = current.prediction.forecast, choice.horizon - 1
+    fan, now = scenes.chosen_fan(choice, forecast), forecast.issued_at + current.age
+    span = words.Span.of(fan.quantiles[at], fan.levels, forecast.last_close)
+    told = [
+        words.expected(span, choice.pair, choice.horizon, fan.closes_at[at], now),
+        words.no_edge(forecast.edge.proven, choice.pair),
+    ]
     if choice.baseline:
         told.append("Past forecasts are kept of the champion only, so none are drawn for the baseline.")
     elif past:

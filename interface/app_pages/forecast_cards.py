@@ -17,8 +17,7 @@ _DAY = 24
 
 def show_forecast(choice: Choice, current: Current, past: PastForecasts | None) -> None:
     """Above the chart: price, ranges, and whether such ranges have held."""
-    prediction = current.prediction
-    cards.show([_last_price(prediction), *_ranges(choice, prediction), _record(past)])
+    cards.show([_last_price(current.prediction), *_ranges(choice, current), _record(past)])
 
 
 def show_model(choice: Choice, current: Current) -> None:
@@ -36,12 +35,15 @@ def _last_price(prediction: Prediction) -> Card:
     return Card("Last price", price(prediction.forecast.last_close), quote(prediction.pair), note)
 
 
-def _ranges(choice: Choice, prediction: Prediction) -> Iterator[Card]:
-    forecast = prediction.forecast
-    fan, unit = scenes.chosen_fan(choice, forecast), quote(prediction.pair)
-    for label, hour in (("In an hour", 1), ("This time tomorrow", _DAY)):
+def _ranges(choice: Choice, current: Current) -> Iterator[Card]:
+    """Of the close that comes next, which in an old forecast is not its first one, and of the last one that it has."""
+    forecast = current.prediction.forecast
+    fan, unit = scenes.chosen_fan(choice, forecast), quote(choice.pair)
+    following = min(_DAY, 1 + current.age // HOUR)
+    for label, hour in (("In the next hour", following), ("By tomorrow", _DAY)):
         span = words.Span.of(fan.quantiles[hour - 1], fan.levels, forecast.last_close)
-        yield Card(label, str(span), "", f"{unit} with 80{THIN}% probability, {span.give_or_take()}")
+        moment = f"{fan.closes_at[hour - 1]:%H:%M} UTC"
+        yield Card(label, str(span), "", f"{unit} at {moment}, with 80{THIN}% probability, {span.give_or_take()}")
 
 
 def _record(past: PastForecasts | None) -> Card:

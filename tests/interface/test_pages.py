@@ -103,7 +103,7 @@ def choose(app: AppTest, key: str, value: Any) -> AppTest:
 def test_the_page_tells_price_ranges_record_and_ages(opened: Opened, member: ApiClient) -> None:
     told, forecast = shown(opened()), member.predict("btc_usdt").forecast
     assert f"{forecast.last_close:,.2f} USDT" in told
-    for words in ("In an hour", "This time tomorrow", "Record of the 80 % range", "Skill in tests", "No edge:"):
+    for words in ("In the next hour", "By tomorrow", "Record of the 80 % range", "Skill in tests", "No edge:"):
         assert words in told
     # The exchange's clock stands at half past ten, and candles close at the hour.
     assert "30 min ago" in told
@@ -129,7 +129,7 @@ def test_thirty_days_come_from_the_catalog_and_a_gap_stays_one(opened: Opened) -
 
 def test_another_horizon_has_its_own_record_and_range(opened: Opened) -> None:
     app = choose(opened(), "horizon", 6)
-    assert "In 6 hours the price is between" in shown(app)
+    assert "In 6 hours, at 16:00 UTC, the price is between" in shown(app)
     assert "was forecast 6 hours before" in shown(app)
 
 

@@ -1,10 +1,10 @@
 """Forecasts and their record in sentences."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forecast_answers import LEVELS
+from forecast_answers import HOUR, LEVELS
 from interface import words
 
 
@@ -12,6 +12,7 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ")
 
 
+ISSUED = datetime(2025, 5, 29, 12, tzinfo=UTC)
 SPAN = words.Span(67118.2, 67893.9, 67500.0)
 
 
@@ -19,10 +20,19 @@ def test_a_span_is_the_80_per_cent_interval() -> None:
     assert words.Span.of([1, 2, 3, 4, 5, 6, 7], LEVELS, 4) == words.Span(2, 6, 4)
 
 
-@pytest.mark.parametrize(("horizon", "when"), [(1, "In an hour"), (6, "In 6 hours"), (24, "This time tomorrow")])
-def test_a_range_is_told_with_its_probability_and_width(horizon: int, when: str) -> None:
-    told = plain(words.expected(SPAN, "btc_usdt", horizon))
-    assert told == f"{when} the price is between 67,120 and 67,890 USDT with 80 % probability (±0.6 %)."
+@pytest.mark.parametrize(
+    ("horizon", "when"),
+    [(1, "In the next hour, at 13:00 UTC"), (6, "In 6 hours, at 18:00 UTC"), (24, "By tomorrow, at 12:00 UTC")],
+)
+def test_a_range_is_told_with_its_moment_its_probability_and_its_width(horizon: int, when: str) -> None:
+    told = plain(words.expected(SPAN, "btc_usdt", horizon, ISSUED + horizon * HOUR, ISSUED + timedelta(minutes=58)))
+    assert told == f"{when}, the price is between 67,120 and 67,890 USDT with 80 % probability (±0.6 %)."
+
+
+def test_a_moment_that_is_over_is_not_told_as_one_to_come() -> None:
+    told = plain(words.expected(SPAN, "btc_usdt", 1, ISSUED + HOUR, ISSUED + timedelta(hours=2)))
+    assert told.startswith("At 29 May 2025, 13:00 UTC the price was expected between 67,120 and 67,890 USDT")
+    assert told.endswith("; that moment is over.")
 
 
 def test_a_narrow_range_has_one_more_digit() -> None:

@@ -92,7 +92,7 @@ def drawn(somebody: Any) -> Any:
 @LOOK
 def test_the_forecast_is_read_in_every_look(visitor, site, theme, size, look) -> None:
     member = drawn(visitor(theme, size).enter(site.register()))
-    member.sees("In an hour").shoot(f"forecast-{look}")
+    member.sees("In the next hour").shoot(f"forecast-{look}")
     for text in ("Record of the 80 % range", "No edge", "Newest candle closed", "past 80 %"):
         assert member.page.get_by_text(text.replace(" %", "\u00a0%")).first.is_visible(), text
 
@@ -182,6 +182,6 @@ def test_candles_that_do_not_come_are_told_with_the_reason(visitor, site) -> Non
     try:
         site.clock.advance(timedelta(hours=2))
         member = drawn(visitor().enter(site.register()))
-        member.sees("this forecast is older than it should be").shoot("forecast-stale")
+        member.sees("this forecast is older than it should be").sees("that moment is over").shoot("forecast-stale")
     finally:
         site.exchange.faults = whole
