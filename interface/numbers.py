@@ -82,11 +82,6 @@ def hours(number: int) -> str:
     return f"{number}{THIN}hour{'' if number == 1 else 's'}"
 
 
-def pair_name(pair: str) -> str:
-    """``BTC / USDT``, as traders write it, for ``btc_usdt``."""
-    return pair.upper().replace("_", f"{THIN}/{THIN}")
-
-
 def quote(pair: str) -> str:
     """The currency that prices are in: ``USDT``."""
     return pair.rpartition("_")[2].upper()

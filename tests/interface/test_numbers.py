@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interface.numbers import age, between, hours, pair_name, percent, price, probability, quote, utc
+from interface.numbers import age, between, hours, percent, price, probability, quote, utc
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,7 @@ def test_a_moment_names_its_zone() -> None:
     assert utc(datetime(2025, 5, 9, 7, 5, tzinfo=UTC)) == "9 May 2025, 07:05 UTC"
 
 
-def test_pairs_are_written_as_traders_write_them() -> None:
-    assert pair_name("btc_usdt").replace("\u00a0", " ") == "BTC / USDT"
+def test_prices_are_in_the_second_currency_of_a_pair() -> None:
     assert quote("btc_usdt") == "USDT"
 
 
