@@ -98,27 +98,29 @@ def contest(challengers: Sequence[Judged], palette: Palette) -> go.Figure:
     if not judged:
         return nothing(palette, "No challenger could be judged")
     figure = canvas(palette, 90 + 56 * len(judged), xaxis_title=_SKILL, showlegend=False, margin_b=48)
+    figure.add_trace(_contestants(judged, palette))
+    skills = [_per_cent(each.skill) for each in judged]
+    figure.update_yaxes(showgrid=False)
+    figure.update_xaxes(range=[min(0.0, *skills) * 1.2, max(0.5, *skills) * 1.75])
+    return _from_zero(figure, palette, vertical=True)
+
+
+def _contestants(judged: Sequence[Judged], palette: Palette) -> go.Bar:
     skills = [_per_cent(each.skill) for each in judged]
     edges = _signs(skills, palette)
-    figure.add_bar(
+    filled = [c if each.verdict.publish else palette.ground for c, each in zip(edges, judged, strict=True)]
+    return go.Bar(
         x=skills,
         y=[member_names(each.architecture) for each in judged],
         orientation="h",
         width=0.5,
-        marker={
-            "color": [c if j.verdict.publish else palette.ground for c, j in zip(edges, judged, strict=True)],
-            "line": {"color": edges, "width": 2},
-        },
+        marker={"color": filled, "line": {"color": edges, "width": 2}},
         text=[_figures(each) for each in judged],
         textposition="outside",
         textfont={"color": palette.ink},
         cliponaxis=False,
         hoverinfo="skip",
     )
-    low, high = min(0.0, *skills), max(0.0, *skills)
-    figure.update_yaxes(showgrid=False)
-    figure.update_xaxes(range=[low * 1.2, max(high, 0.5) * 1.75])
-    return _from_zero(figure, palette, vertical=True)
 
 
 def _table(scores: pd.DataFrame, architecture: str) -> pd.DataFrame:
