@@ -120,6 +120,8 @@ def test_a_file_may_go_on_in_another_unit(tmp_path: Path, klines: pd.DataFrame) 
         ("x.csv.gz", gzip.compress(bytes(1000))[:12] + bytes(range(200))),
         ("x.parquet", b"no parquet"),
     ],
+    # What gzip makes has the time of day in it, and so would have the names of these tests.
+    ids=["empty", "binary", "text", "no gzip", "cut gzip", "broken gzip", "no parquet"],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
