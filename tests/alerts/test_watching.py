@@ -60,6 +60,9 @@ class Site:
     def attempts(self, *attempts: Attempt) -> None:
         self._write("07_model_output/btc_usdt/attempts.json", attempts_record(attempts))
 
+    def runs(self, *runs: dict[str, Any]) -> None:
+        self._write("08_reporting/btc_usdt/runs.json", {"runs": runs})
+
     def _write(self, path: str, record: dict[str, Any]) -> None:
         file = self.folder / "data" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +105,15 @@ def test_a_run_that_did_better_afterwards_is_no_alarm(site: Site) -> None:
     )
 
     assert site.wrong() == {}
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_a_training_that_failed_is_told(site: Site, *, ok: bool) -> None:
+    run = {"pipeline": "btc_usdt", "hour": "2025-01-01T10:00:00Z", "ok": ok, "reason": "BTC_USDT: too few candles"}
+    site.runs({**run, "ok": False}, run, {**run, "pipeline": "monitor_btc_usdt", "ok": True})
+
+    told = "btc_usdt: the training of 2025-01-01T10:00:00Z failed: BTC_USDT: too few candles"
+    assert site.wrong() == ({} if ok else {"run_failed": told})
 
 
 def test_without_a_run_for_long_it_is_late(site: Site) -> None:

@@ -95,6 +95,7 @@ def check_pair(watched: Watched, pair: str) -> Iterator[Alert]:
     """
     attempts = read_attempts(_load(watched, f"{pair}.attempts"), pair)
     yield from _runs(watched, pair, attempts)
+    yield from _training(pair, _load(watched, f"{pair}.runs"))
     scores = LiveScores.read(_load(watched, f"{pair}.live_scores"), pair)
     if scores is None:
         return
@@ -144,6 +145,14 @@ def _runs(watched: Watched, pair: str, attempts: tuple[Attempt, ...]) -> Iterato
     if watched.now - since > timedelta(minutes=watched.rules.late_minutes):
         told = f"no hourly run has ended well since {since:%Y-%m-%d %H:%M} UTC; look at the schedule and its log"
         yield Alert(kind=Kind.LATE, subject=pair, text=f"{pair}: {told}")
+
+
+def _training(pair: str, record: dict[str, Any]) -> Iterator[Alert]:
+    """Whether the newest training of the hourly job failed; its record belongs to that job."""
+    trained = [run for run in record.get("runs", []) if run.get("pipeline") == pair]
+    if trained and not trained[-1].get("ok"):
+        told = f"{pair}: the training of {trained[-1].get('hour')} failed: {trained[-1].get('reason')}"
+        yield Alert(kind=Kind.FAILED, subject=f"{pair} training", text=told)
 
 
 def _candles(rules: AlertRules, scores: LiveScores, now: datetime) -> Iterator[Alert]:

@@ -26,7 +26,7 @@ class DemotionRules(BaseModel):
     days: int = Field(default=30, ge=1)
     least_forecasts: int = Field(default=168, gt=HORIZON)
     least_loss: float = Field(default=0.01, ge=0, lt=1)
-    p_value: float = Field(default=0.001, gt=0, lt=1)
+    p_value: float = Field(default=0.0005, gt=0, lt=1)
 
 
 def judge(lived: Lived, version: str | None, rules: DemotionRules) -> Standing:

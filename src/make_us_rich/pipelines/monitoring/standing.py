@@ -102,7 +102,7 @@ def stand_down(
     if served_model is None or not demotion or demotion[0].published.manifest.version not in whole_versions:
         return stored_champion
     made, old = demotion[0].published.manifest, served_model.manifest
-    log.warning("%s: %s %s is demoted: %s", run.pair, old.architecture, old.version, made.verdict.reason)
+    log.warning("%s: %s", run.pair, made.verdict.reason)
     demoted = Demoted(version=old.version, architecture=old.architecture, recipe=recipe_id(old.recipe))
     return stored_champion.promote(made.version, run.clock(), made.verdict.reason, demoted)
 
