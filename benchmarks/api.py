@@ -1,13 +1,17 @@
-"""The API: a counted forecast beside a no-op endpoint of the same server, and what pairs cost in seconds and memory.
+"""The API: a counted forecast beside no-op endpoints of the same server, and what pairs cost in seconds and memory.
 
 Everything is real: a PostgreSQL, a replay exchange, a model that a run has published (the baseline as a rule: of 90
 days little else passes the gate), the server as it is started in production. Each of the forty pairs has a copy of that
-model under its own name. Rounds alternate, with 16 connections that have a token each.
+model under its own name. Rounds alternate, with 16 connections that have a token each, of a new user in each round.
 
 The last line is one JSON object:
 
-- ``predict_over_noop``: answers a second of ``PUT /api/v1/predict`` divided by those of ``PUT /noop``;
+- ``predict_over_noop``: answers a second of ``PUT /api/v1/predict`` divided by those of ``PUT /noop``, an ordinary
+  endpoint of FastAPI that does nothing;
 - ``p99_over_noop``: their 99th percentiles;
+- ``predict_over_bare``: the same as the first for ``PUT /bare``, a function of Starlette that does nothing;
+- ``predict_over_noop_small``, ``p99_over_noop_small``: as the first two, for a plan whose blocks are of 50 calls; all
+  others are for one whose blocks are of 1,000;
 - ``ready_s``, ``rss_mb``: from the start of the process with three pairs until ``/readyz`` is 200, and its memory;
 - ``rss_per_pair_mb``: what each pair more adds, of 40;
 - ``ready_40_s``: until all of 40 pairs are answered.
@@ -16,6 +20,7 @@ The last line is one JSON object:
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -25,7 +30,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -39,9 +44,10 @@ from tests.postgres_server import missing_programs, new_server
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOW = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 PAIRS = ["btc_usdt", *(f"p{number:02}x_usdt" for number in range(39))]
-CONNECTIONS, ROUNDS, SECONDS = 16, 7, 3.0
+CONNECTIONS, ROUNDS, SECONDS = 16, 7, 2.0
+LARGE, SMALL = 1_000_000_000, 5_000  # Calls a month: blocks of 1,000, and the largest plan with blocks of 50.
 FOLDS = "walk_forward.folds=2,walk_forward.hours=72,walk_forward.lead_in_hours=72,walk_forward.least_windows=200"
-PATHS = {"noop": "/noop", "predict": "/api/v1/predict?currency=btc&compare=usdt"}
+PATHS = {"bare": "/bare", "noop": "/noop", "predict": "/api/v1/predict?currency=btc&compare=usdt"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Site:
     project: Path
     exchange: str
     database: str
+    monthly_calls: int = LARGE
 
     @contextmanager
     def serving(self, pairs: list[str], module: str = "serving") -> Iterator["Serving"]:
@@ -72,7 +79,7 @@ class Site:
 
     def variables(self) -> dict[str, str]:
         """Settings of the server."""
-        named = {"EXCHANGE_URL": self.exchange, "DATABASE_URL": self.database, "MONTHLY_CALLS": "1000000000"}
+        named = {"EXCHANGE_URL": self.exchange, "DATABASE_URL": self.database, "MONTHLY_CALLS": str(self.monthly_calls)}
         return {"KEDRO_ENV": "local"} | {f"MAKE_US_RICH_{name}": value for name, value in named.items()}
 
 
@@ -116,18 +123,30 @@ def main() -> None:
         raise SystemExit(f"this needs PostgreSQL: {' and '.join(missing)} not installed")
     with ExitStack() as stack:
         site = make_site(stack)
-        tokens = asyncio.run(new_tokens(site.database))
-        rounds = compare(site, tokens)
+        large, small = compare(site), compare(replace(site, monthly_calls=SMALL))
         few, many = weigh(site, PAIRS[:3]), weigh(site, PAIRS)
     figures = {
-        "predict_over_noop": round(median(each["predict"].a_second / each["noop"].a_second for each in rounds), 3),
-        "p99_over_noop": round(median(each["predict"].p99_ms / each["noop"].p99_ms for each in rounds), 2),
+        "predict_over_noop": throughput(large, "noop"),
+        "p99_over_noop": p99(large),
+        "predict_over_bare": throughput(large, "bare"),
+        "predict_over_noop_small": throughput(small, "noop"),
+        "p99_over_noop_small": p99(small),
         "ready_s": round(few[0], 2),
         "rss_mb": round(few[1]),
         "rss_per_pair_mb": round((many[1] - few[1]) / (len(PAIRS) - 3), 2),
         "ready_40_s": round(many[0], 2),
     }
     print(json.dumps(figures))
+
+
+def throughput(rounds: list[dict[str, Load]], other: str) -> float:
+    """Answers a second of the forecast, divided by those of another endpoint: the median of the rounds."""
+    return round(median(each["predict"].a_second / each[other].a_second for each in rounds), 3)
+
+
+def p99(rounds: list[dict[str, Load]]) -> float:
+    """The forecast's 99th percentile, divided by the no-op's: the median of the rounds."""
+    return round(median(each["predict"].p99_ms / each["noop"].p99_ms for each in rounds), 2)
 
 
 def make_site(stack: ExitStack) -> Site:
@@ -174,19 +193,21 @@ def command(line: list[str], project: Path, variables: dict[str, str]) -> None:
 
 async def new_tokens(database: str) -> list[str]:
     """A token of a new user for each connection."""
-    accounts = Accounts(AccountsSettings(database_url=database, registrations=1000))  # type: ignore[arg-type]
+    settings = AccountsSettings(database_url=database, registrations=1000, password_memory_kib=8)  # type: ignore[arg-type]
+    accounts, names = Accounts(settings), [f"ada-{secrets.token_hex(4)}" for _ in range(CONNECTIONS)]
     try:
-        made = [await accounts.register(Attempted(f"ada{n}", "engine-of-1843", "here")) for n in range(CONNECTIONS)]
+        made = [await accounts.register(Attempted(name, "engine-of-1843", "here")) for name in names]
     finally:
         await accounts.close()
     return [str(each.api_token) for each in made]
 
 
-def compare(site: Site, tokens: list[str]) -> list[dict[str, Load]]:
-    """Both endpoints in turn, after a round that warms both up."""
+def compare(site: Site) -> list[dict[str, Load]]:
+    """The endpoints in turn, after a round that warms them up."""
     with site.serving(PAIRS[:3], "benchmarks.noop_server") as server:
         server.until_ready(3)
-        rounds = [one_round(server.port, tokens, number) for number in range(ROUNDS + 1)][1:]
+        rounds = [one_round(site, server.port, number) for number in range(ROUNDS + 1)][1:]
+    print(f"a plan of {site.monthly_calls:,} calls a month")
     for name in PATHS:
         told = [each[name] for each in rounds]
         print(
@@ -199,8 +220,9 @@ def compare(site: Site, tokens: list[str]) -> list[dict[str, Load]]:
     return rounds
 
 
-def one_round(port: int, tokens: list[str], number: int) -> dict[str, Load]:
-    """Both endpoints, each time in the other order."""
+def one_round(site: Site, port: int, number: int) -> dict[str, Load]:
+    """Every endpoint, each time in the other order."""
+    tokens = asyncio.run(new_tokens(site.database))
     order = list(PATHS) if number % 2 else list(reversed(PATHS))
     return {name: put_under_load(port, [request(PATHS[name], token) for token in tokens], SECONDS) for name in order}
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
+from starlette.types import Scope
 
 from serving.accounts.errors import UnauthorizedError
 from serving.accounts.gatekeeper import Admission
@@ -28,17 +29,17 @@ USAGE_HEADERS: dict[str, Any] = {
 """For OpenAPI: what a counted answer says about the quota."""
 
 
-def token_of(request: Request) -> str:
+def token_of(scope: Scope) -> str:
     """The token of a request: an API token, or in the header that of a login.
 
     Raises:
         UnauthorizedError: There is none.
     """
     # Looked up where it arrives: to make a mapping of all headers takes longer than to check the token.
-    sent: bytes = next((value for name, value in request.scope["headers"] if name == b"authorization"), b"")
+    sent: bytes = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
     kind, _, token = sent.decode("latin-1").partition(" ")
     in_header = kind.lower() == "bearer"
-    found = token.strip() if in_header else request.query_params.get("token")
+    found = token.strip() if in_header else Request(scope).query_params.get("token")
     # A login can do more than call, and an address is read by more than a header is.
     if not found or (found.startswith(LOGIN) and not in_header):
         raise UnauthorizedError("this needs an API token", "send Authorization: Bearer <token>")
@@ -55,7 +56,7 @@ async def charged(request: Request) -> AsyncIterator[Admission]:
         UnavailableError: The database is down.
     """
     gatekeeper = request.app.state.accounts.gatekeeper
-    admission: Admission = await gatekeeper.admit(token_of(request))
+    admission: Admission = await gatekeeper.admit(token_of(request.scope))
     try:
         yield admission
     except Exception as exc:

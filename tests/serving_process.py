@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from serving.accounts import users
-from serving.accounts.accounts import Accounts, Attempted
+from serving.accounts.accounts import Accounts, Attempted, LoggedIn
 from serving.accounts.settings import AccountsSettings
 from serving.accounts.tables import ADMIN, MEMBER
 
@@ -88,9 +88,13 @@ class ApiProcess:
 
     def bearer(self, name: str, *, admin: bool = False) -> dict[str, str]:
         """A header with the API token of a new user, made beside the server."""
-        return {"Authorization": f"Bearer {asyncio.run(self._register(name, admin))}"}
+        return {"Authorization": f"Bearer {asyncio.run(self._register(name, admin)).api_token}"}
 
-    async def _register(self, name: str, admin: bool) -> str:
+    def login(self, name: str, *, admin: bool = False) -> dict[str, str]:
+        """A header with the login of a new user, made beside the server."""
+        return {"Authorization": f"Bearer {asyncio.run(self._register(name, admin)).login_token}"}
+
+    async def _register(self, name: str, admin: bool) -> LoggedIn:
         accounts = Accounts(AccountsSettings(database_url=self.variables["DATABASE_URL"], password_memory_kib=8))
         try:
             new = await accounts.register(Attempted(name, "engine-of-1843", "here"))
@@ -98,8 +102,7 @@ class ApiProcess:
                 await accounts.database.write(lambda session: users.set_roles(session, name, {ADMIN, MEMBER}))
         finally:
             await accounts.close()
-        assert new.api_token is not None
-        return new.api_token
+        return new
 
 
 def ready(process_of: Callable[..., ApiProcess], **settings: object) -> ApiProcess:

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from make_us_rich.domain.errors import ArtifactError
 from serving.dependencies import AdminUser, PairName, RefresherDep, ServedDep, StoresDep
-from serving.errors import answers
+from serving.errors import CannotRollBackError, answers
 from serving.schemas import Loaded, ModelAnswer, Pairs, PairServed, Promoted
+from serving.store.refreshing import Refresher
 from serving.store.store import Shelf
 from serving.store.stores import Stores
 
@@ -48,15 +50,22 @@ async def update_models(_admin: AdminUser, refresher: RefresherDep) -> Loaded:
     return _loaded(await refresher.reload())
 
 
-@router.put("/update_date", responses=answers(401, 403, 422, 503))
+@router.put("/update_date", responses=answers(401, 403, 409, 422, 503))
 async def update_date(_admin: AdminUser, refresher: RefresherDep, day: AsOf = None) -> Pairs:
     """Serve the champions as of a date, until another is asked for or this process ends; none: today's."""
-    await refresher.serve_as_of(_end_of(day) if day else None)
+    if day is None:
+        await refresher.serve_as_of(None)
+    else:
+        await _roll_back(refresher, day)
     return await pairs(refresher.stores)
 
 
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, time.max, UTC)
+async def _roll_back(refresher: Refresher, day: date) -> None:
+    try:
+        await refresher.serve_as_of(datetime.combine(day, time.max, UTC))
+    except ArtifactError as exc:
+        message, _, remedy = str(exc).partition("; ")
+        raise CannotRollBackError(message, remedy or "choose a later date") from exc
 
 
 def _loaded(shelf: Shelf) -> Loaded:

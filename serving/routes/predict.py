@@ -1,6 +1,7 @@
 """The forecast of a pair."""
 
 import re
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive, Scope, Send
 
-from serving.accounts.gatekeeper import Admission
+from serving.accounts.errors import usage_headers
+from serving.accounts.gatekeeper import Admission, Gatekeeper
 from serving.charging import TOKEN, USAGE_HEADERS, token_of
 from serving.dependencies import configured
 from serving.errors import NoForecastError, answers
@@ -42,12 +44,21 @@ _DOCUMENTED: dict[str, Any] = {
 
 async def predict(request: Request) -> Response:
     """Five days of candles, the next hour's close, and the distribution of the next 24; counted as one call."""
-    stores: Stores = request.app.state.stores
-    pair = configured(stores, _asked(request.scope["query_string"]))
-    # Made before it is counted: what cannot be answered costs nothing, and nothing has to be given back.
-    body = current(stores, pair)
-    admission = await request.app.state.accounts.gatekeeper.admit(token_of(request))
-    return _Answer(body, admission)
+    return await _counted(request.scope)
+
+
+async def _counted(scope: Scope) -> Response:
+    state = scope["app"].state
+    pair = configured(state.stores, _asked(scope["query_string"]))
+    gatekeeper: Gatekeeper = state.accounts.gatekeeper
+    # Before anything is told of the forecast: who may not call learns nothing but that.
+    admission = await gatekeeper.admit(token_of(scope))
+    try:
+        return _Answer(current(state.stores, pair), admission)
+    except Exception:
+        # What cannot be answered costs nothing.
+        await gatekeeper.refund(admission)
+        raise
 
 
 class _Answer(Response):
@@ -58,11 +69,22 @@ class _Answer(Response):
         self.body = body
         self.background = None
         self.raw_headers = [
-            (b"content-type", b"application/json"),
+            *_HEAD,
             (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
-            *((name.encode(), value.encode()) for name, value in admission.headers().items()),
+            (b"x-ratelimit-remaining", b"%d" % admission.remaining),
+            *_plan(admission.limit, admission.reset_at),
         ]
+
+
+_HEAD = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+
+
+@lru_cache(1024)
+def _plan(limit: int, reset_at: datetime) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that stay the same from call to call."""
+    named = usage_headers(limit, 0, reset_at)
+    del named["X-RateLimit-Remaining"]
+    return tuple((name.lower().encode(), value.encode()) for name, value in named.items())
 
 
 class Direct:
@@ -70,7 +92,7 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        response = await predict(Request(scope, receive, send))
+        response = await _counted(scope)
         await response(scope, receive, send)
 
 

@@ -70,10 +70,10 @@ class Issued:
             reason: Why there is no newer forecast, if that is known.
         """
         age = max(0, (now - self.forecast.issued_at) // _SECOND)
-        told = json.dumps(reason).encode() if self.stale(now) else b"null"
-        stale = b"true" if self.stale(now) else b"false"
-        point = self._points[age // 3600]
-        return b'%s,"age_seconds":%d,"stale":%s,"stale_reason":%s,%s' % (point, age, stale, told, self.text)
+        told = b'false,"stale_reason":null'
+        if self.stale(now):
+            told = b'true,"stale_reason":%s' % json.dumps(reason).encode()
+        return b'%s,"age_seconds":%d,"stale":%s,%s' % (self._points[age // 3600], age, told, self.text)
 
 
 def _number(value: float) -> bytes:

@@ -101,8 +101,8 @@ def test_an_admin_serves_the_champions_of_a_date_and_of_today(api, project: Path
 def test_a_date_before_any_model_changes_nothing(api) -> None:
     answer = api.client.put("/api/v1/update_date?date=2024-12-31", headers=api.bearer("root", ADMIN))
 
-    assert answer.status_code == 503
-    assert "choose a later date" in answer.text
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "cannot_roll_back")
+    assert answer.json()["error"]["remedy"] == "choose a later date"
     assert api.client.get("/api/v1/check_models_number").json()["number"] == 1
 
 

@@ -84,12 +84,22 @@ def test_a_quota_that_is_used_up_is_429_with_the_reset(api_of) -> None:
     assert int(answers[2].headers["retry-after"]) > 0
 
 
-def test_without_a_forecast_it_is_503_with_a_reason_and_not_charged(api_of, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as held:
-        # What is refreshed at the start would otherwise be there before or after the question.
-        held.setattr(Stores, "refresh_models", lambda _: None)
-        held.setattr(Stores, "refresh_candles", lambda _: None)
-        api = api_of()
+@pytest.fixture
+def without_forecast(api_of, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """The API before its stores have been read."""
+
+    def start(**settings: object) -> object:
+        with monkeypatch.context() as held:
+            # What is refreshed at the start would otherwise be there before or after the question.
+            held.setattr(Stores, "refresh_models", lambda _: None)
+            held.setattr(Stores, "refresh_candles", lambda _: None)
+            return api_of(**settings)
+
+    return start
+
+
+def test_without_a_forecast_it_is_503_with_a_reason_and_not_charged(without_forecast) -> None:
+    api = without_forecast()
     bearer = api.bearer()
     answer = api.client.put(PREDICT, headers=bearer)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_forecast")
@@ -97,6 +107,20 @@ def test_without_a_forecast_it_is_503_with_a_reason_and_not_charged(api_of, monk
     api.stores.refresh_models()
     api.stores.refresh_candles()
     assert api.client.put(PREDICT, headers=bearer).headers["x-ratelimit-remaining"] == "999"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer mur_" + "a" * 43}], ids=["no token", "unknown"])
+def test_without_a_forecast_a_bad_token_is_told_nothing_but_that(without_forecast, headers: dict[str, str]) -> None:
+    answer = without_forecast().client.put(PREDICT, headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
+
+
+def test_without_a_forecast_a_quota_that_is_used_up_is_429(without_forecast) -> None:
+    api = without_forecast(monthly_calls=0)
+    answer = api.client.put(PREDICT, headers=api.bearer())
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "quota_exceeded")
 
 
 def test_a_forecast_whose_hours_are_over_is_not_answered(api, monkeypatch: pytest.MonkeyPatch) -> None:
