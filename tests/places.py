@@ -36,13 +36,16 @@ class Place:
         self.send()
 
     def send(self) -> None:
-        """Bring what lies in the folder to where it is read."""
+        """Make the store hold what lies in the folder, and nothing else."""
         if not self.root.startswith("s3://"):
             return
         fs, folder = s3fs.S3FileSystem(**self.credentials), self.project / "data"
-        for path in folder.rglob("*"):
-            if path.is_file():
-                fs.pipe_file(f"{self.root}/{path.relative_to(folder)}", path.read_bytes())
+        content = {f"{self.root}/{path.relative_to(folder)}": path for path in folder.rglob("*") if path.is_file()}
+        there = fs.find(f"{self.root}/")
+        for name in set(there) - {name.removeprefix("s3://") for name in content}:
+            fs.rm_file(name)
+        for name, path in content.items():
+            fs.pipe_file(name, path.read_bytes())
 
     def configure(self) -> None:
         """Write it into ``conf/local``."""

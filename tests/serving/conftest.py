@@ -105,10 +105,10 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models_of() -> Callable[..., ModelsStore]:
-    """The models store of a project."""
+    """The models store of a place."""
 
-    def open_models(project: Path, *pairs: str, now: datetime = STARTED + timedelta(days=1)) -> ModelsStore:
-        return ModelsStore(open_catalog("base", project), pairs or ("btc_usdt",), clock=lambda: now)
+    def open_models(place: Place, *pairs: str, now: datetime = STARTED + timedelta(days=1)) -> ModelsStore:
+        return ModelsStore(open_catalog("local", place.project), pairs or ("btc_usdt",), clock=lambda: now)
 
     return open_models
 
@@ -135,8 +135,18 @@ def files(project: Path, sqlite_url: str) -> Place:
 @pytest.fixture
 def servers(project: Path, postgres_url: str, s3_server: S3Server, shared_bucket: str) -> Place:
     """A bucket, and PostgreSQL."""
-    root = f"s3://{shared_bucket}/{secrets.token_hex(6)}"
-    place = Place(project, postgres_url, root, s3_server.credentials())
+    return _in_bucket(project, postgres_url, s3_server, shared_bucket)
+
+
+@pytest.fixture
+def bucket_alone(project: Path, sqlite_url: str, s3_server: S3Server, shared_bucket: str) -> Place:
+    """A bucket, where accounts do not matter."""
+    return _in_bucket(project, sqlite_url, s3_server, shared_bucket)
+
+
+def _in_bucket(project: Path, database_url: str, server: S3Server, bucket: str) -> Place:
+    root = f"s3://{bucket}/{secrets.token_hex(6)}"
+    place = Place(project, database_url, root, server.credentials())
     place.send()
     return place
 

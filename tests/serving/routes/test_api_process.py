@@ -21,6 +21,7 @@ LAST = "2025-01-02T01.05.00.000Z"
 PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 STREAM = "/api/v1/stream/btc_usdt"
 Make = Callable[..., ApiProcess]
+ON_BOTH = pytest.mark.parametrize("place", ["files", "servers"], indirect=True)
 
 
 def me(api: ApiProcess, headers: dict[str, str]) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def next_forecast(stream: Iterator[dict[str, str]]) -> dict[str, Any]:
     return next(json.loads(event["data"]) | {"id": event["id"]} for event in stream if event.get("event") == "forecast")
 
 
+@ON_BOTH
 def test_a_stream_has_one_forecast_for_each_closed_candle(process_of: Make, exchange: ReplayServer) -> None:
     api = ready(process_of)
     with httpx.stream("GET", api.url + STREAM, headers=api.bearer("ada"), timeout=60) as answer:
@@ -82,6 +84,7 @@ def test_a_stream_ends_with_the_quota(process_of: Make, exchange: ReplayServer) 
     assert httpx.get(api.url + STREAM, headers=headers).status_code == 429
 
 
+@ON_BOTH
 def test_it_ends_at_once_though_streams_are_open_and_gives_back_what_it_had_set_aside(process_of: Make) -> None:
     api = ready(process_of, shutdown_seconds=3600)
     headers = api.bearer("ada")

@@ -7,12 +7,16 @@ import pytest
 
 from live_files import write_live
 from make_us_rich.replay import ReplayServer
+from places import Place
+
+ON_BOTH = pytest.mark.parametrize("place", ["files", "servers"], indirect=True)
 
 
 def test_it_is_alive_whatever_is_down(api_of) -> None:
     assert api_of().client.get("/healthz").json() == {"status": "alive"}
 
 
+@ON_BOTH
 @pytest.mark.parametrize("path", ["/readyz", "/api/v1/readyz"])
 def test_it_is_ready_with_a_model_and_a_database(api, path: str) -> None:
     answer = api.client.get(path)
@@ -23,8 +27,10 @@ def test_it_is_ready_with_a_model_and_a_database(api, path: str) -> None:
     )
 
 
-def test_it_is_not_ready_without_a_model_and_says_what_to_run(api_of, project: Path) -> None:
-    (project / "data/06_models/btc_usdt/champion.json").unlink()
+@ON_BOTH
+def test_it_is_not_ready_without_a_model_and_says_what_to_run(api_of, place: Place) -> None:
+    (place.project / "data/06_models/btc_usdt/champion.json").unlink()
+    place.send()
     api = api_of()
     api.stores.refresh_models()
     answer = api.client.get("/readyz")
@@ -46,6 +52,7 @@ def test_it_is_not_ready_without_its_database_and_recovers(api, tmp_path: Path) 
     (tmp_path / "away").rename(database)
 
 
+@ON_BOTH
 def test_an_exchange_that_is_down_is_told_and_what_was_loaded_is_served(api, exchange: ReplayServer) -> None:
     exchange.stop()
     api.stores.refresh_candles()
@@ -66,6 +73,7 @@ def test_a_store_that_is_down_is_told_and_what_was_loaded_is_served(api, project
     assert "move that file away" in api.client.get("/readyz").json()["degraded"][0]
 
 
+@ON_BOTH
 def test_prometheus_is_told_requests_ages_and_quality(api) -> None:
     api.client.get("/api/v1/models/btc_usdt")
     api.client.get("/nowhere/42")
@@ -79,8 +87,10 @@ def test_prometheus_is_told_requests_ages_and_quality(api) -> None:
     assert {f"make_us_rich_{name}" for name in wanted} <= names
 
 
-def test_metrics_have_the_live_figures(api_of, project: Path) -> None:
-    write_live(project, datetime(2025, 3, 1, 10, 30, tzinfo=UTC))
+@ON_BOTH
+def test_metrics_have_the_live_figures(api_of, place: Place) -> None:
+    write_live(place.project, datetime(2025, 3, 1, 10, 30, tzinfo=UTC))
+    place.send()
     api = api_of()
     api.stores.refresh_models()
     api.stores.live.refresh()

@@ -8,6 +8,7 @@ import pytest
 
 from live_files import FAN, HOUR, write_live
 from make_us_rich.catalog import open_catalog
+from places import Place
 from serving.store.live import EVERY_SECONDS, Live
 from serving.store.stores import Stores
 
@@ -37,8 +38,9 @@ def live(project: Path, seconds: Seconds) -> Live:
 
 
 @pytest.fixture
-def stores(stores_of: Callable[..., Stores], project: Path) -> Stores:
-    write_live(project, NOW)
+def stores(stores_of: Callable[..., Stores], place: Place) -> Stores:
+    write_live(place.project, NOW)
+    place.send()
     made = stores_of()
     made.refresh_models()
     made.refresh_candles()
@@ -89,6 +91,7 @@ def test_what_is_damaged_leaves_what_was_read_before(
     assert caplog.text.count("keeping what was read before") == 1
 
 
+@pytest.mark.parametrize("place", ["files", "bucket_alone"], indirect=True)
 def test_past_forecasts_are_those_that_were_recorded(stores: Stores) -> None:
     past = stores.past.at("btc_usdt", 4)
 
