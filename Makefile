@@ -34,7 +34,7 @@ test-browser: $(SETUP) system-packages ## The interface in a real browser; keeps
 	@$(BIN)/pytest tests/browser/interface; code=$$?; echo "Screenshots: $(CURDIR)/.screenshots/interface"; exit $$code
 
 test: $(SETUP) system-packages ## All tests, on real parts
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --ignore tests/compose
 
 soak: $(SETUP) ## kill -9 a retrain at random moments: KILLS=200, SEED=<number> for others
 	MAKE_US_RICH_KILLS=$(or $(KILLS),200) MAKE_US_RICH_SEED=$(or $(SEED),20250301) $(BIN)/pytest -s -q tests/integration/test_spine_killed.py -k any_moment
@@ -43,7 +43,7 @@ test-compose: $(SETUP) ## Build the images and bring everything up on an engine 
 	@mkdir "$(ENGINE)"
 	@MAKE_US_RICH_ENGINE="$(ENGINE)" $(BIN)/pytest -v tests/compose; status=$$?; rm -rf "$(ENGINE)"; exit $$status
 
-system-packages: ## Chromium, PostgreSQL and cron for the tests that drive them; as root through apt
+system-packages: ## Chromium, PostgreSQL, cron, curl and Node.js for the tests that drive them; as root through apt
 	@./tests/system-packages.sh
 
 lint: $(SETUP) ## Style
