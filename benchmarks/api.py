@@ -44,7 +44,7 @@ from tests.postgres_server import missing_programs, new_server
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOW = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 PAIRS = ["btc_usdt", *(f"p{number:02}x_usdt" for number in range(39))]
-CONNECTIONS, ROUNDS, SECONDS = 16, 7, 2.0
+CONNECTIONS, ROUNDS, SECONDS, WARMING_SECONDS = 16, 7, 2.0, 0.5
 LARGE, SMALL = 1_000_000_000, 5_000  # Calls a month: blocks of 1,000, and the largest plan with blocks of 50.
 FOLDS = "walk_forward.folds=2,walk_forward.hours=72,walk_forward.lead_in_hours=72,walk_forward.least_windows=200"
 PATHS = {"bare": "/bare", "noop": "/noop", "predict": "/api/v1/predict?currency=btc&compare=usdt"}
@@ -224,7 +224,13 @@ def one_round(site: Site, port: int, number: int) -> dict[str, Load]:
     """Every endpoint, each time in the other order."""
     tokens = asyncio.run(new_tokens(site.database))
     order = list(PATHS) if number % 2 else list(reversed(PATHS))
-    return {name: put_under_load(port, [request(PATHS[name], token) for token in tokens], SECONDS) for name in order}
+    return {name: one_load(port, [request(PATHS[name], token) for token in tokens]) for name in order}
+
+
+def one_load(port: int, requests: list[bytes]) -> Load:
+    """A moment in which tokens become known and blocks are set aside, and then what is measured."""
+    put_under_load(port, requests, WARMING_SECONDS)
+    return put_under_load(port, requests, SECONDS)
 
 
 def request(path: str, token: str) -> bytes:

@@ -95,7 +95,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         server._client.close()
     finally:
         process.kill()  # Its data are thrown away; an orderly end takes seconds.
-        process.wait(timeout=10)
+        process.wait(timeout=120)
 
 
 def _command(weed: Path, folder: Path, ports: list[int]) -> list[str]:
@@ -121,7 +121,7 @@ def _environment(server: S3Server) -> dict[str, str]:
 
 
 def _wait(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{server.endpoint}/healthz", timeout=1):

@@ -114,5 +114,5 @@ def ready(process_of: Callable[..., ApiProcess], **settings: object) -> ApiProce
 
 def has_told(api: ApiProcess, kind: str, text: str) -> bool:
     """Whether the probe is told this as a reason, or as what is degraded."""
-    told = httpx.get(api.url + "/readyz", timeout=60).json()[kind]
+    told = httpx.get(api.url + "/readyz", timeout=PATIENCE).json()[kind]
     return any(text in each for each in told)

@@ -164,7 +164,7 @@ def stores_of(place: Place, exchange: ReplayServer) -> Callable[..., Stores]:
     """Models, candles and forecasts of the project and the exchange."""
 
     def open_stores(*pairs: str) -> Stores:
-        client = BinanceClient(exchange.url, timeout=1, retries=Retries(tries=1))
+        client = BinanceClient(exchange.url, timeout=60, retries=Retries(tries=1))
         return Stores.of(open_catalog("local", place.project), client, pairs or ("btc_usdt",))
 
     return open_stores

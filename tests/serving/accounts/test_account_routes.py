@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import text
 
 from accounts_site import PASSWORD, Clock, Site, site
@@ -81,6 +82,25 @@ async def test_a_wrong_password_is_told_as_such(database_url: str, clock: Clock)
         await http.register("ada")
         answer = await http.log_in("ada", "analytical-engine")
         assert (answer.status_code, answer.json()["code"]) == (401, "wrong_password")
+
+
+async def test_an_unknown_name_costs_the_same_hashing_as_a_wrong_password(
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    real = PasswordHasher.verify
+
+    def noted(hasher: PasswordHasher, stored: str, password: str | bytes) -> bool:
+        verified.append(stored)
+        return bool(real(hasher, stored, password))
+
+    monkeypatch.setattr(PasswordHasher, "verify", noted)
+    async with site(database_url, clock) as http:
+        await http.register("ada")
+        for name in ("ada", "nobody"):
+            assert (await http.log_in(name, "analytical-engine")).status_code == 401
+    wrong, unknown = verified
+    assert extract_parameters(unknown) == extract_parameters(wrong)
 
 
 async def test_a_password_typed_on_another_keyboard_is_the_same(sqlite_url: str, clock: Clock) -> None:

@@ -16,7 +16,7 @@ from serving.accounts.tables import MEMBER
 from serving.app import create_app
 from serving.settings import Settings
 from serving.store.stores import Stores
-from serving_process import ApiProcess
+from serving_process import PATIENCE, ApiProcess
 
 with warnings.catch_warnings():
     # It would rather have httpx2, which nothing here needs.
@@ -84,4 +84,4 @@ def process_of(place: Place, exchange: ReplayServer) -> Iterator[Callable[..., A
     for api in made:
         if api.process is not None and api.process.poll() is None:
             api.process.kill()
-            api.process.wait(timeout=10)
+            api.process.wait(timeout=PATIENCE)

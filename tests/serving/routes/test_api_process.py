@@ -13,7 +13,7 @@ import pytest
 
 from bad_artifacts import KINDS, spoil
 from make_us_rich.replay import ReplayServer
-from serving_process import ApiProcess, has_told, ready, wait_until
+from serving_process import PATIENCE, ApiProcess, has_told, ready, wait_until
 from synthetic import STARTED, VERSION, pointer_of, store
 
 NEXT = "2025-01-01T01.05.00.000Z"
@@ -48,7 +48,7 @@ def next_forecast(stream: Iterator[dict[str, str]]) -> dict[str, Any]:
 @ON_BOTH
 def test_a_stream_has_one_forecast_for_each_closed_candle(process_of: Make, exchange: ReplayServer) -> None:
     api = ready(process_of)
-    with httpx.stream("GET", api.url + STREAM, headers=api.bearer("ada"), timeout=60) as answer:
+    with httpx.stream("GET", api.url + STREAM, headers=api.bearer("ada"), timeout=PATIENCE) as answer:
         stream = events(answer.iter_lines())
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert next_forecast(stream)["id"] == "2025-03-01T10:00:00Z"
@@ -61,7 +61,7 @@ def test_a_stream_has_one_forecast_for_each_closed_candle(process_of: Make, exch
 def test_a_stream_does_not_repeat_what_the_client_has(process_of: Make, exchange: ReplayServer) -> None:
     api = ready(process_of)
     headers = {**api.bearer("ada"), "Last-Event-ID": "2025-03-01T10:00:00Z"}
-    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=60) as answer:
+    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=PATIENCE) as answer:
         stream = events(answer.iter_lines())
         exchange.clock.advance(timedelta(hours=1))
         assert next_forecast(stream)["id"] == "2025-03-01T11:00:00Z"
@@ -73,7 +73,7 @@ def test_a_stream_does_not_repeat_what_the_client_has(process_of: Make, exchange
 def test_a_stream_ends_with_the_quota(process_of: Make, exchange: ReplayServer) -> None:
     api = ready(process_of, monthly_calls=1)
     headers = api.bearer("ada")
-    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=60) as answer:
+    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=PATIENCE) as answer:
         stream = events(answer.iter_lines())
         next_forecast(stream)
         exchange.clock.advance(timedelta(hours=1))
@@ -81,14 +81,14 @@ def test_a_stream_ends_with_the_quota(process_of: Make, exchange: ReplayServer) 
 
     assert last["event"] == "error"
     assert json.loads(last["data"])["error"]["code"] == "quota_exceeded"
-    assert httpx.get(api.url + STREAM, headers=headers).status_code == 429
+    assert httpx.get(api.url + STREAM, headers=headers, timeout=PATIENCE).status_code == 429
 
 
 @ON_BOTH
 def test_it_ends_at_once_though_streams_are_open_and_gives_back_what_it_had_set_aside(process_of: Make) -> None:
     api = ready(process_of, shutdown_seconds=3600)
     headers = api.bearer("ada")
-    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=60) as answer:
+    with httpx.stream("GET", api.url + STREAM, headers=headers, timeout=PATIENCE) as answer:
         lines = answer.iter_lines()
         next(lines)
         api.stop()
@@ -158,7 +158,7 @@ def test_champions_are_swapped_under_load_without_a_failed_request(process_of: M
     seen: list[list[tuple[int, str | None]]] = [[] for _ in range(4)]
 
     def ask(answers: list[tuple[int, str | None]]) -> None:
-        with httpx.Client(base_url=api.url, headers=headers, timeout=60) as client:
+        with httpx.Client(base_url=api.url, headers=headers, timeout=PATIENCE) as client:
             while not stop.is_set():
                 answer = client.put(PREDICT)
                 answers.append((answer.status_code, answer.json().get("forecast", {}).get("version")))
@@ -207,10 +207,11 @@ def test_no_secret_is_in_the_log(process_of: Make) -> None:
     headers = api.bearer("ada")
     token = headers["Authorization"].removeprefix("Bearer ")
     credentials = {"name": "grace", "password": "cobol-of-1959"}
-    made = httpx.post(api.url + "/api/v1/register", json=credentials).json()
-    httpx.get(f"{api.url}{PREDICT}&token={token}")
-    httpx.get(f"{api.url}/api/v1/pairs?token={token}", headers=headers)
-    httpx.post(api.url + "/api/v1/login", json=credentials | {"password": 42})
+    with httpx.Client(base_url=api.url, timeout=PATIENCE) as client:
+        made = client.post("/api/v1/register", json=credentials).json()
+        client.get(f"{PREDICT}&token={token}")
+        client.get(f"/api/v1/pairs?token={token}", headers=headers)
+        client.post("/api/v1/login", json=credentials | {"password": 42})
     api.stop()
 
     secrets = [token, credentials["password"], made["api_token"], made["login_token"]]

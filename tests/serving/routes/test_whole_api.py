@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from serving.errors import ErrorAnswer
-from serving_process import ApiProcess
+from serving_process import PATIENCE, ApiProcess
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -101,7 +101,7 @@ def _try_out(
     def ask(case: Any) -> None:
         for name in set(known) & set(case.path_parameters):
             case.path_parameters[name] = known[name]
-        response = case.call(headers=headers)
+        response = case.call(headers=headers, timeout=PATIENCE)
         case.validate_response(response, checks=CHECKED)
         if response.status_code >= 400 and not operation.path.endswith(("readyz", "ready")):
             ErrorAnswer.model_validate_json(response.content)

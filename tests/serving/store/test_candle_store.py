@@ -39,7 +39,7 @@ def candles_of(exchange: ReplayServer, seconds: Seconds) -> Open:
     """The candle store of an exchange."""
 
     def open_candles(*pairs: str, depth: int = 336) -> CandleStore:
-        client = BinanceClient(exchange.url, timeout=1, retries=Retries(tries=1, sleep=seconds.slept.append))
+        client = BinanceClient(exchange.url, timeout=60, retries=Retries(tries=1, sleep=seconds.slept.append))
         return CandleStore(client, pairs or ("btc_usdt",), lambda _: depth, monotonic=seconds)
 
     return open_candles
