@@ -69,4 +69,4 @@ def test_what_is_let_into_the_context_holds_no_secret() -> None:
 def test_the_image_that_serves_has_nothing_that_trains() -> None:
     assert '".[serving]"' in (REPO / "serving" / "Dockerfile").read_text()
     assert '".[interface]"' in (REPO / "interface" / "Dockerfile").read_text()
-    assert '".[training]"' in (REPO / "trainer" / "Dockerfile").read_text()
+    assert '".[training,cluster]"' in (REPO / "trainer" / "Dockerfile").read_text()

@@ -33,8 +33,8 @@ def test_the_pages_have_every_layer_in_the_order_of_the_flow(built: Any) -> None
 def test_the_pages_have_a_pipeline_a_pair_and_six_boxes_in_each(built: Any) -> None:
     graph = built[1]
     pairs = {"btc_usdt", "eth_usdt", "chz_usdt"}
-    searches = {f"search_{pair}" for pair in pairs}
-    assert {pipeline["id"] for pipeline in graph["pipelines"]} == {*pairs, *searches, "__default__"}
+    others = {f"{kind}_{pair}" for kind in ("search", "monitor") for pair in (*pairs, "all")}
+    assert {pipeline["id"] for pipeline in graph["pipelines"]} == {*pairs, *others, "all", "__default__"}
     boxes = {node["name"] for node in graph["nodes"] if node["type"] == "modularPipeline"}
     assert {f"btc_usdt.{stage}" for stage in STAGES} <= boxes
 

@@ -53,7 +53,7 @@ NOW = END + 2 * MINUTE
 def issue(now: datetime = NOW, served: Published | None = None, **changes: Any) -> Issue:
     given: dict[str, Any] = {
         "served_model": served or model(),
-        "widths": {},
+        "stored_widths": {},
         "klines": klines_until(now),
         "fetched_at": {"now": now.isoformat()},
         "run": run_at(now),

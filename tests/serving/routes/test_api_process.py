@@ -127,7 +127,7 @@ def test_it_starts_with_everything_down_and_recovers_part_by_part(
 
     exchange.start()
     assert api.wait(PREDICT, 200, **headers).json()["forecast"]["version"] == VERSION
-    assert api.wait("/readyz").json() == {"ready": True, "reasons": [], "degraded": []}
+    assert api.wait("/readyz").json() == {"ready": True, "reasons": [], "degraded": [], "database": True}
 
 
 def test_it_goes_on_with_everything_down_later(

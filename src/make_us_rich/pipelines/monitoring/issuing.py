@@ -46,7 +46,7 @@ class Issue:
 
 def issue_forecast(
     served_model: Published | None,
-    widths: dict[str, Any],
+    stored_widths: dict[str, Any],
     klines: pd.DataFrame,
     fetched_at: dict[str, str],
     run: RunContext,
@@ -58,7 +58,7 @@ def issue_forecast(
 
     Args:
         served_model: The champion.
-        widths: How its widths are calibrated.
+        stored_widths: How its widths are calibrated.
         klines: Clean candles.
         fetched_at: The exchange's clock at the fetch.
         run: Pair and clock.
@@ -67,7 +67,7 @@ def issue_forecast(
     # What the run has taken since it began is at least what has passed since the fetch.
     now = fetched + (noted_at - run.started_at)
     newest = datetimes(klines["timestamp"].tail(1))[0]
-    found = _forecast(served_model, widths, klines, hour_of(fetched), now, run.pair.name)
+    found = _forecast(served_model, stored_widths, klines, hour_of(fetched), now, run.pair.name)
     if isinstance(found, Hole):
         log.warning("%s: no forecast at %s: %s", run.pair, f"{found.hour:%Y-%m-%d %H:%M} UTC", found.reason)
         return Issue(now, noted_at, newest, hole=found)

@@ -30,7 +30,7 @@ def _recording() -> list[Node]:
     return [
         Node(
             issue_forecast,
-            ["served_model", "widths", "klines", "fetched_at", "run"],
+            ["served_model", "stored_widths", "klines", "fetched_at", "run"],
             "issued",
             name="issue_forecast",
         ),
