@@ -65,7 +65,8 @@ def draw_coverage(scores: pd.DataFrame, choice: dict[str, str]) -> Figure:
         return nothing(title)
     rows = scores[scores["architecture"] == name]
     by_horizon = [trace for nominal in INTERVALS for trace in _covered_by_horizon(rows, nominal)]
-    layout = two_panels(title, (horizons(), axis("share of outcomes, %")), (axis("80 % by volatility"), axis("")))
+    shares = axis("", autorangeoptions={"include": _SHARES})
+    layout = two_panels(title, (horizons(), axis("share of outcomes, %")), (axis("80 % by volatility"), shares))
     lines = [_nominal(nominal, "x") for nominal in INTERVALS] + [_nominal(80, "x2")]
     return {"data": [*by_horizon, *_covered_by_volatility(rows)], "layout": {**layout, "shapes": lines}}
 
@@ -218,6 +219,8 @@ def _palette(scores: pd.DataFrame) -> dict[str, str]:
 _HOUR = np.timedelta64(HOUR_MS, "ms")
 _OPACITIES = (0.18, 0.28, 0.4)
 _BASIS_POINTS = 1e4
+_SHARES = [65, 95]
+"""Per cent that an axis always reaches: on a closer one, the luck of a few days looks like a fault."""
 _REAL = {"color": VERMILION, "width": 2}
 _ON_THE_RIGHT = {"xaxis": "x2", "yaxis": "y2"}
 _PRICE_HOVER = "%{x|%d %b %H:%M}: %{y:,.6~g}"
