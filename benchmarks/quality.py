@@ -23,14 +23,14 @@ from kline_files import kline_files, pair_name, read_klines
 from make_us_rich.candles.checks import check_candles
 from make_us_rich.candles.verdict import Limits
 from make_us_rich.domain.errors import DataError, MakeUsRichError
-from make_us_rich.domain.forecast import QUANTILE_LEVELS
+from make_us_rich.domain.forecast import BASELINE, QUANTILE_LEVELS
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import Verdict
 from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.evaluation.folds import WalkForward
 from make_us_rich.evaluation.gate import GateRules
-from make_us_rich.evaluation.judging import BASELINE, Case, judge_one, mean_of, references, serve
+from make_us_rich.evaluation.judging import Case, judge_one, mean_of, references, serve
 from make_us_rich.evaluation.scores import skill
 from make_us_rich.evaluation.table import ALL, ANY, score_walk
 from make_us_rich.evaluation.walk import Walk

@@ -92,6 +92,7 @@ class Forecast(Fan):
     last_close: float
     version: str
     architecture: str
+    stand_in: str | None = None
     verdict: str
     edge: Edge
     baseline: Fan | None = None

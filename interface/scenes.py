@@ -5,9 +5,8 @@ from datetime import timedelta
 
 from interface.api_answers import Candles, Fan, Forecast, PastForecasts, Prediction
 from interface.charts.forecast import Scene
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.klines import HOUR
-
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)

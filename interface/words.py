@@ -85,6 +85,11 @@ def no_edge(proven: bool, pair: str) -> str:
     )
 
 
+def stood_in(reason: str) -> str:
+    """Whose forecast it is while the model cannot make one."""
+    return f"For now the range is the baseline's, since {reason}."
+
+
 def base(pair: str) -> str:
     """What is priced: ``BTC``."""
     return pair.partition("_")[0].upper()

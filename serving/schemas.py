@@ -61,6 +61,8 @@ class ForecastAnswer(Fan):
     version: str
     """Of the model."""
     architecture: str
+    stand_in: str | None
+    """Why the baseline forecasts in the model's place; None where it does not."""
     verdict: str
     """Why the model is the one that is served."""
     edge: Edge
@@ -122,6 +124,7 @@ class Prediction(Forecasted, Age):
                         "last_close": 84250.5,
                         "version": "2025-03-01T09.05.00.000Z",
                         "architecture": "har",
+                        "stand_in": None,
                         "verdict": "mean CRPS 2.8 % below the baseline's, better in 8 of 8 folds (p = 0.000)",
                         "edge": {"proven": False, "reason": "no edge: the point forecast is the last close"},
                         "calibration": None,

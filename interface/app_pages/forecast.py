@@ -12,10 +12,10 @@ from interface.charts.canvas import picture
 from interface.charts.forecast import View, candles_with_fan
 from interface.forecasts import Current
 from interface.numbers import hours
-from interface.scenes import BASELINE, Choice
+from interface.scenes import Choice
 from interface.zoom import zoomed
 from make_us_rich.domain.errors import ArtifactError, StorageError
-from make_us_rich.domain.forecast import HORIZON
+from make_us_rich.domain.forecast import BASELINE, HORIZON
 
 REFRESH = timedelta(seconds=15)
 """How often it is looked whether a candle has closed; that is not counted as a call."""
@@ -159,6 +159,8 @@ def _tell(choice: Choice, current: Current, past: PastForecasts | None) -> None:
         words.expected(span, choice.pair, choice.horizon, fan.closes_at[at], now),
         words.no_edge(forecast.edge.proven, choice.pair),
     ]
+    if forecast.stand_in:
+        told.append(words.stood_in(forecast.stand_in))
     if choice.baseline:
         told.append("Past forecasts are kept of the champion only, so none are drawn for the baseline.")
     elif past:

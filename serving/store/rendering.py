@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from make_us_rich.candles.times import datetimes
 from make_us_rich.domain.forecast import Forecast
 from make_us_rich.domain.klines import HOUR
+from make_us_rich.domain.manifest import Verdict
 from make_us_rich.domain.widths import Widths
 from serving.schemas import CandleColumns, Edge, Fan, ForecastAnswer, Forecasted, WidthsUsed
 from serving.store.served import Served
@@ -45,11 +46,16 @@ def _forecast(served: Served, forecast: Forecast) -> ForecastAnswer:
         last_close=forecast.last_close,
         version=forecast.version,
         architecture=forecast.architecture,
+        stand_in=forecast.stand_in,
         verdict=manifest.verdict.reason,
-        edge=Edge(proven=manifest.edge.publish, reason=manifest.edge.reason),
-        calibration=_widths(served.champion.widths),
+        edge=_edge(manifest.edge, forecast.stand_in),
+        calibration=None if forecast.stand_in else _widths(served.champion.widths),
         baseline=_fan(forecast, forecast.baseline) if forecast.baseline else None,
     )
+
+
+def _edge(found: Verdict, stand_in: str | None) -> Edge:
+    return Edge(proven=False, reason=stand_in) if stand_in else Edge(proven=found.publish, reason=found.reason)
 
 
 def _fan(forecast: Forecast, prices: tuple[tuple[float, ...], ...]) -> Fan:

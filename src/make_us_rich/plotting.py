@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from make_us_rich.domain.forecast import HORIZON
-from make_us_rich.models.registry import BASELINE
+from make_us_rich.domain.forecast import BASELINE, HORIZON
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]

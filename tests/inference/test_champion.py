@@ -7,6 +7,7 @@ import onnx
 import pandas as pd
 import pytest
 
+import live_models
 from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.manifest import Manifest, Verdict
@@ -193,6 +194,33 @@ def test_a_gap_before_the_candles_that_are_needed_does_not_matter() -> None:
     klines = newest(220)
 
     assert champion().forecast(klines.drop(index=[5])) == champion().forecast(klines)
+
+
+def monthly() -> tuple[Champion, pd.DataFrame]:
+    """A model that needs 720 candles, the baseline beside it, which needs 192, and widths that are the model's own."""
+    made = live_models.model()
+    widths = widths_of(made.manifest.version, 1.5)
+    return Champion(made.manifest, made.onnx_model, widths, made.baseline_onnx), live_models.klines()
+
+
+def test_after_a_gap_the_baseline_stands_in_until_the_models_candles_are_there() -> None:
+    model, klines = monthly()
+    missing = len(klines) - 193
+
+    stood_in = model.forecast(klines.drop(index=missing))
+
+    assert (stood_in.architecture, stood_in.quantiles) == ("baseline", model.forecast(klines).baseline)
+    assert stood_in.baseline == stood_in.quantiles
+    assert stood_in.stand_in is not None
+    assert stood_in.stand_in.startswith("har cannot forecast: btc_usdt: a forecast needs 720 closed candles in a row")
+    assert model.forecast(klines).stand_in is None
+
+
+def test_a_gap_within_the_baselines_candles_is_refused_with_what_the_model_needs() -> None:
+    model, klines = monthly()
+
+    with pytest.raises(DataError, match="needs 720 closed candles in a row, there is a gap after"):
+        model.forecast(klines.drop(index=len(klines) - 192))
 
 
 def test_a_candle_that_is_there_twice_is_refused() -> None:

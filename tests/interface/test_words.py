@@ -50,6 +50,11 @@ def test_with_an_edge_the_middle_line_is_explained() -> None:
     assert words.no_edge(True, "btc_usdt").startswith("The middle line is the model's own guess")
 
 
+def test_a_forecast_of_the_baseline_in_the_models_place_is_told_as_such() -> None:
+    told = words.stood_in("har cannot forecast: there is a gap")
+    assert told == "For now the range is the baseline's, since har cannot forecast: there is a gap."
+
+
 def test_a_record_is_told_as_a_badge() -> None:
     assert plain(words.held(0.79, 168, 1).text) == "80 % interval held 79 % of the last 168 hours"
     assert plain(words.held(0.79, 168, 24).text) == "80 % interval at 24 hours held 79 % of the last 168 hours"

@@ -22,6 +22,7 @@ from make_us_rich.domain.run import RunContext
 from make_us_rich.inference.champion import Champion
 from make_us_rich.live.demotion import DemotionRules
 from make_us_rich.live.drift import DriftRules
+from make_us_rich.models.recipes import recipe_id
 from make_us_rich.pipelines.monitoring import nodes
 from make_us_rich.pipelines.monitoring.issuing import Issue
 from make_us_rich.pipelines.monitoring.parameters import MonitoringParameters
@@ -111,6 +112,15 @@ def test_a_gap_within_the_models_candles_is_a_hole_with_its_reason() -> None:
     assert made.hole is not None
     assert made.hole.kind == "cannot"
     assert "there is a gap after the one of" in made.hole.reason
+
+
+def test_a_forecast_of_the_baseline_in_the_models_place_is_recorded_as_the_baselines() -> None:
+    made = issue(klines=klines_until(NOW).drop(index=1_500))
+
+    assert made.rows is not None
+    assert set(made.rows["architecture"]) == {"baseline"}
+    assert set(made.rows["recipe"]) == {recipe_id({})}
+    assert made.rows["q05"].tolist() == made.rows["b05"].tolist()
 
 
 def test_a_second_run_in_the_same_hour_changes_nothing() -> None:

@@ -18,6 +18,7 @@ from make_us_rich.config import find_project, store_root
 from make_us_rich.domain.attempt import Attempt, read_attempts
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError, StorageError
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.live import LiveScores
 from make_us_rich.domain.manifest import Manifest
@@ -26,8 +27,6 @@ from make_us_rich.storage import check_storage, explain
 
 API_VARIABLE = "MAKE_US_RICH_API_URL"
 """Where the API is; nobody asks it where this is not set."""
-
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)

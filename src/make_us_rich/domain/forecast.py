@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 QUANTILE_LEVELS: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+BASELINE = "baseline"
+"""The architecture that every other is held against."""
 HORIZON = 24
 """Hours ahead: a forecast covers the horizons 1 to ``HORIZON``."""
 
@@ -21,6 +23,7 @@ class Forecast:
         levels: Probability of each quantile, ascending, ``[level]``.
         quantiles: Prices in quote currency, ``[horizon][level]``, ascending along ``level``.
         baseline: The same from the baseline, on the same candles; None where none is stored beside the model.
+        stand_in: Why these quantiles are the baseline's and not the model's; None where they are the model's.
     """
 
     pair: str
@@ -31,6 +34,7 @@ class Forecast:
     levels: tuple[float, ...]
     quantiles: tuple[tuple[float, ...], ...]
     baseline: tuple[tuple[float, ...], ...] | None = None
+    stand_in: str | None = None
 
     def at(self, horizon: int, level: float) -> float:
         """The price, in quote currency, that the close in ``horizon`` hours stays under with probability ``level``.

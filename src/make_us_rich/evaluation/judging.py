@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.judgement import Judged
 from make_us_rich.domain.manifest import Verdict
 from make_us_rich.evaluation.calibration import Calibration, Quantiles, calibrate_forward, centre
@@ -16,8 +17,8 @@ from make_us_rich.evaluation.gate import Evidence, GateRules, judge, judge_edge
 from make_us_rich.evaluation.scores import coverage
 from make_us_rich.evaluation.walk import LEAD_IN, Walk
 
-BASELINE, CHAMPION = "baseline", "champion"
-"""Names in a walk of what challengers are held against; no champion where the baseline is being served."""
+CHAMPION = "champion"
+"""Name in a walk of what challengers are held against besides the baseline; none where the baseline is being served."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.evaluation.calibration import Quantiles
-from make_us_rich.evaluation.judging import BASELINE
 from make_us_rich.evaluation.scores import coverage, crps, directional_accuracy, mae, mape, rmse, skill
 from make_us_rich.evaluation.significance import diebold_mariano
 from make_us_rich.evaluation.walk import Walk

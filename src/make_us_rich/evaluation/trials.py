@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from make_us_rich.domain.forecast import BASELINE
+
 if TYPE_CHECKING:
     from make_us_rich.domain.judgement import Judgement
-
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from make_us_rich.domain.errors import DataError
-from make_us_rich.domain.forecast import Forecast
+from make_us_rich.domain.forecast import BASELINE, Forecast
 from make_us_rich.domain.klines import HOUR, PRICE_COLUMNS
 from make_us_rich.evaluation.calibration import apply_widths, centre
 from make_us_rich.features.hours import follows, naive_utc
@@ -51,27 +51,45 @@ class Champion:
         return max(graph.candles for graph in (self._graph, self._baseline) if graph)
 
     def forecast(self, klines: pd.DataFrame) -> Forecast:
-        """Forecast from the newest candle on.
+        """Forecast from the newest candle on; where the candles do for the baseline alone, it stands in and says why.
 
         Args:
             klines: Closed candles, oldest first, at least ``candles`` hours in a row at the end.
 
         Raises:
-            DataError: There are fewer candles, or a gap or a bad value among the last ones.
+            DataError: There are fewer candles, or a gap or a bad value among the last ones, for the baseline too.
         """
-        window = klines.tail(self.candles)
-        self._check_candles(window)
+        try:
+            window = self._checked(klines, self.candles)
+            returns = self._calibrated(self.quantiles(self._inputs(self._graph, window)))
+        except DataError as exc:
+            return self._stand_in(klines, exc)
+        return self._told(window, self.manifest.architecture, returns, None)
+
+    def _stand_in(self, klines: pd.DataFrame, why: DataError) -> Forecast:
+        if self._baseline is None:
+            raise why
+        try:
+            window = self._checked(klines, self._baseline.candles)
+            returns = self._baseline.quantiles(self._inputs(self._baseline, window))
+        except DataError:
+            raise why from None
+        return self._told(window, BASELINE, returns, f"{self.manifest.architecture} cannot forecast: {why}")
+
+    def _told(
+        self, window: pd.DataFrame, architecture: str, returns: NDArray[np.floating], stand_in: str | None
+    ) -> Forecast:
         last, close = window.iloc[-1], float(window["close"].iloc[-1])
-        returns = self._calibrated(self.quantiles(self._inputs(self._graph, window)))
         return Forecast(
             pair=self.manifest.pair,
             version=self.manifest.version,
-            architecture=self.manifest.architecture,
+            architecture=architecture,
             issued_at=(last["timestamp"] + HOUR).to_pydatetime(),
             last_close=close,
             levels=self.manifest.levels,
             quantiles=_prices(close, returns),
             baseline=self._beside(window, close),
+            stand_in=stand_in,
         )
 
     def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -101,8 +119,9 @@ class Champion:
         self._require(np.isfinite(inputs))
         return inputs
 
-    def _check_candles(self, window: pd.DataFrame) -> None:
-        if len(window) < self.candles:
+    def _checked(self, klines: pd.DataFrame, count: int) -> pd.DataFrame:
+        window = klines.tail(count)
+        if len(window) < count:
             raise DataError(f"{self._need()}, there are only {len(window)}; fetch more of its history")
         opened = naive_utc(pd.DatetimeIndex(window["timestamp"]))
         # Not every feature set has a warm-up that a gap would interrupt.
@@ -112,6 +131,7 @@ class Champion:
             raise DataError(f"{self._need()}, there is a gap after the one of {after} UTC; fetch the pair again")
         prices = window[list(PRICE_COLUMNS)].to_numpy(np.float64)
         self._require(np.isfinite(prices) & (prices > 0))
+        return window
 
     def _require(self, good: NDArray[np.bool_]) -> None:
         if not good.all():

@@ -39,7 +39,7 @@ def rows_of(forecast: Forecast, recipe: str) -> pd.DataFrame:
 
     Args:
         forecast: Of all ``QUANTILE_LEVELS``.
-        recipe: Identifier of the hyperparameters of the model.
+        recipe: Identifier of the hyperparameters of whoever forecast.
     """
     hours = np.arange(1, len(forecast.quantiles) + 1)
     baseline = forecast.baseline or np.full((len(hours), len(BASELINE)), np.nan)

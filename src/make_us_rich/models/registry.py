@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from make_us_rich.domain.errors import ParameterError
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.models.baseline import Baseline
 from make_us_rich.models.har import Har
 from make_us_rich.models.har_week import HarWeek
@@ -10,9 +11,6 @@ from make_us_rich.models.interface import Accelerator, Architecture
 from make_us_rich.models.lstm import Lstm
 from make_us_rich.models.lstm_levels import LstmLevels
 from make_us_rich.models.patch_transformer import PatchTransformer
-
-BASELINE = "baseline"
-"""The architecture that every other is held against; always fitted."""
 
 
 class TrainingParameters(BaseModel):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from make_us_rich.catalog import load_champion, open_catalog
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.replay import Faults, ReplayServer
 from serving.schemas import Prediction
+from serving.store.rendering import render
 from serving.store.stores import Stores
 from synthetic import store
 
@@ -101,6 +103,21 @@ def test_the_baseline_is_beside_it_where_it_is_what_is_served(stores_of: Open) -
 
     assert made["architecture"] == "baseline"
     assert made["baseline"]["quantiles"] == made["quantiles"]
+
+
+def test_a_forecast_in_the_models_place_says_so_and_has_neither_its_widths_nor_its_edge(stores_of: Open) -> None:
+    stores = filled(stores_of)
+    served, candles, issued = (each.get("btc_usdt") for each in (stores.models, stores.candles, stores.forecasts))
+    assert served
+    assert candles
+    assert issued
+    stood_in = replace(issued.forecast, stand_in="har cannot forecast: there is a gap")
+
+    made = json.loads(b"{" + render(served, stood_in, candles.frame))["forecast"]
+
+    assert (made["stand_in"], made["calibration"]) == (stood_in.stand_in, None)
+    assert made["edge"] == {"proven": False, "reason": stood_in.stand_in}
+    assert answer(stores)["forecast"]["stand_in"] is None
 
 
 def test_it_is_made_once_a_candle(stores_of: Open, exchange: ReplayServer) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from make_us_rich.domain.checksums import sha256
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
+from make_us_rich.domain.forecast import BASELINE, HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.judgement import Judgement
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import CONTRACT, NO_EDGE, Candidate, DataRange, Reads, Verdict
@@ -20,7 +20,6 @@ from make_us_rich.models.combination import combine
 from make_us_rich.models.interface import Scaler, scaler_fingerprint
 from make_us_rich.models.parts import Features, cut_parts
 from make_us_rich.models.recipes import Recipe, recipe_of
-from make_us_rich.models.registry import BASELINE
 from make_us_rich.pipelines.converting.parameters import ConvertingParameters
 from make_us_rich.pipelines.converting.parity import compare
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from make_us_rich.domain.card import AtHorizon, Compared, ModelCard, OnFold, Scores
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.manifest import NO_EDGE, Verdict
 from make_us_rich.domain.pair import Pair
 from make_us_rich.evaluation.table import ALL
-from make_us_rich.models.registry import BASELINE
 
 
 def tell(card: ModelCard) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.klines import HOUR_MS
 from make_us_rich.evaluation.table import ALL, ANY, INTERVALS
 from make_us_rich.evaluation.walk import Walk
-from make_us_rich.models.registry import BASELINE
 from make_us_rich.plotting import (
     BLUE,
     COLOURS,

@@ -12,6 +12,7 @@ import pandas as pd
 from make_us_rich.candles.report import DataReport
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import DataError
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.judgement import Judged, Judgement
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import DataRange, Verdict
@@ -20,7 +21,6 @@ from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.evaluation.gate import GateRules, fall_back
 from make_us_rich.evaluation.judging import (
-    BASELINE,
     Case,
     Finding,
     Served,

@@ -90,7 +90,10 @@ def _forecast(
         champion = Champion(
             manifest, served.onnx_model, Widths.read(widths, f"{pair} {manifest.version}"), served.baseline_onnx
         )
-        return rows_of(champion.forecast(klines), recipe_id(manifest.recipe))
+        forecast = champion.forecast(klines)
+        if forecast.stand_in:
+            log.warning("%s: the baseline stands in: %s", pair, forecast.stand_in)
+        return rows_of(forecast, recipe_id({} if forecast.stand_in else manifest.recipe))
     except MakeUsRichError as exc:
         return Hole(hour, "cannot", str(exc))
 

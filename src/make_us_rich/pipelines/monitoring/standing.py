@@ -10,6 +10,7 @@ import pandas as pd
 
 from make_us_rich.domain.card import ModelCard
 from make_us_rich.domain.champion import ChampionPointer, Demoted
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.live import Standing
 from make_us_rich.domain.manifest import NO_EDGE, Manifest, Verdict
 from make_us_rich.domain.publication import Publication
@@ -18,7 +19,6 @@ from make_us_rich.domain.run import RunContext
 from make_us_rich.live.demotion import judge
 from make_us_rich.live.scores import Lived, live_through
 from make_us_rich.models.recipes import recipe_id
-from make_us_rich.models.registry import BASELINE
 from make_us_rich.pipelines.monitoring.issuing import Issue
 from make_us_rich.pipelines.monitoring.parameters import MonitoringParameters
 

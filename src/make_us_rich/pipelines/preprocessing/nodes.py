@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from make_us_rich.domain.errors import ArtifactError, DataError
-from make_us_rich.domain.forecast import HORIZON
+from make_us_rich.domain.forecast import BASELINE, HORIZON
 from make_us_rich.domain.published import Published
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.feature_set import compute_features as compute
@@ -19,7 +19,7 @@ from make_us_rich.models.interface import Architecture, Scaler
 from make_us_rich.models.lineup import Lineup
 from make_us_rich.models.parts import Features
 from make_us_rich.models.recipes import Recipe, restore
-from make_us_rich.models.registry import BASELINE, TrainingParameters, with_baseline
+from make_us_rich.models.registry import TrainingParameters, with_baseline
 from make_us_rich.models.scaling import fit_scaler
 from make_us_rich.models.tuning import tuned
 from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters

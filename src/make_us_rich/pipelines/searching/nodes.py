@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from make_us_rich.domain.errors import DataError
-from make_us_rich.domain.forecast import QUANTILE_LEVELS
+from make_us_rich.domain.forecast import BASELINE, QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.folds import WalkForward
 from make_us_rich.features.windows import Windows
@@ -15,7 +15,7 @@ from make_us_rich.models.interface import Architecture, FitSettings
 from make_us_rich.models.lineup import Lineup
 from make_us_rich.models.parts import Features
 from make_us_rich.models.recipes import restore
-from make_us_rich.models.registry import BASELINE, TrainingParameters, requested
+from make_us_rich.models.registry import TrainingParameters, requested
 from make_us_rich.models.walking import cut_windows
 from make_us_rich.pipelines.searching.folds import TrialFolds, plan_trials
 from make_us_rich.pipelines.searching.parameters import SearchingParameters

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from make_us_rich.domain.errors import DataError
-from make_us_rich.domain.forecast import QUANTILE_LEVELS
+from make_us_rich.domain.forecast import BASELINE, QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
 from make_us_rich.evaluation.calibration import Quantiles
 from make_us_rich.evaluation.folds import WalkForward
@@ -19,7 +19,7 @@ from make_us_rich.models.interface import Architecture, FitSettings, Scaler
 from make_us_rich.models.lineup import Lineup
 from make_us_rich.models.parts import Features, cut_parts
 from make_us_rich.models.recipes import restore
-from make_us_rich.models.registry import BASELINE, TrainingParameters
+from make_us_rich.models.registry import TrainingParameters
 from make_us_rich.models.walking import cut_windows, plan_folds, walk
 
 log = logging.getLogger(__name__)
