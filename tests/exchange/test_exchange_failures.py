@@ -93,6 +93,12 @@ def test_retry_after_beyond_the_limit_gives_up_at_once(exchange, client_of, wait
     assert (asked(server), waits) == (1, [])
 
 
+def test_without_a_wait_it_says_to_try_again_in_a_second(exchange, client_of):
+    server = exchange(faults=Faults({"429": 1.0}, retry_after=0))
+    with pytest.raises(RateLimitedError, match=r"at 2025-05-14 10:30:01 UTC \(in 1 s\)"):
+        ask(client_of(server))
+
+
 def test_weight_limit_of_the_exchange_is_waited_for(exchange, client_of, waits):
     server = exchange(weight_limit=5, real=lambda: 1_000_000_030.0)
     client = client_of(server)

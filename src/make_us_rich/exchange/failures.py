@@ -1,5 +1,6 @@
 """What went wrong with a request, in words with a remedy."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,7 +78,8 @@ class Asked:
         seconds = retry_after(exc.response.headers.get("Retry-After"), self.clock())
         until = "in a few minutes"
         if seconds is not None:
-            until = f"at {self.clock() + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC (in {seconds:,.0f} s)"
+            told = max(1, math.ceil(seconds))  # Where no wait is asked for, this moment is over when it is read.
+            until = f"at {self.clock() + timedelta(seconds=told):%Y-%m-%d %H:%M:%S} UTC (in {told:,} s)"
         why = "has banned this address for a while" if exc.status_code == 418 else "gets too many requests from here"
         text = f"Binance at {self.access.address} {why} (HTTP {exc.status_code}); try again {until}"
         return Failure(RateLimitedError(text), retry_after=seconds)
