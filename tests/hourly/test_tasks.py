@@ -22,6 +22,24 @@ def test_what_has_waited_longest_comes_first(make_run: MakeRun, noon: datetime) 
     assert names(tasks_of(PAIRS, noon, runs)) == ["eth_usdt", "chz_usdt", "btc_usdt"]
 
 
+def test_forecasts_come_before_models(make_run: MakeRun, noon: datetime) -> None:
+    runs = {pair: [make_run(-1, pair=pair, pipeline=pair)] for pair in PAIRS}
+
+    pipelines = [task.pipeline for task in tasks_of(PAIRS, noon, runs)]
+
+    assert pipelines == [*(f"monitor_{pair}" for pair in PAIRS), *PAIRS]
+
+
+def test_a_pair_that_has_no_model_yet_is_trained_before_its_forecast_and_delays_no_other(
+    make_run: MakeRun, noon: datetime
+) -> None:
+    runs = {"btc_usdt": [make_run(-1, pair="btc_usdt", pipeline="btc_usdt")], "eth_usdt": []}
+
+    pipelines = [task.pipeline for task in tasks_of(runs, noon, runs)]
+
+    assert pipelines == ["monitor_btc_usdt", "eth_usdt", "monitor_eth_usdt", "btc_usdt"]
+
+
 def test_what_has_succeeded_for_its_hour_is_not_due(make_run: MakeRun, noon: datetime) -> None:
     task = Task("btc_usdt", "{pair}", noon)
 

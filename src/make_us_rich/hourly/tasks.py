@@ -1,4 +1,4 @@
-"""Which run comes next: forecasts before models, and what has waited longest first."""
+"""Which run comes next: forecasts before models, but a pair's first model before its first forecast."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from make_us_rich.hourly.runs import Run, last_success
 FORECAST = "monitor_{pair}"
 RETRAIN = "{pair}"
 KINDS = (FORECAST, RETRAIN)
-"""Pipelines of a pair, in the order of their haste."""
+"""Pipelines of a pair."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -42,7 +42,15 @@ def tasks_of(pairs: Iterable[str], hour: datetime, runs: Mapping[str, list[Run]]
         runs: The runs of each pair.
     """
     tasks = [Task(pair, kind, hour) for kind in KINDS for pair in pairs]
-    return sorted(tasks, key=lambda task: (KINDS.index(task.kind), _waits_since(task, runs)))
+    return sorted(tasks, key=lambda task: (_haste(task, runs), _waits_since(task, runs)))
+
+
+def _haste(task: Task, runs: Mapping[str, list[Run]]) -> int:
+    """Forecasts, then first models, then the forecasts that had to wait for those, then models that follow others."""
+    first = last_success(runs[task.pair], RETRAIN.format(pair=task.pair)) is None
+    if task.kind == RETRAIN:
+        return 1 if first else 3
+    return 2 if first else 0
 
 
 def _waits_since(task: Task, runs: Mapping[str, list[Run]]) -> datetime:
