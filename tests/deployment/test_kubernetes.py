@@ -112,6 +112,27 @@ def test_each_pair_has_a_cron_job_of_its_own_and_they_are_staggered() -> None:
     assert len(set(times)) == len(times)
 
 
+def test_one_pod_watches_and_knows_whom_to_tell_and_where_the_api_is() -> None:
+    watcher = named("Deployment")["watch"]
+    (container,) = PODS["watch"]["containers"]
+
+    assert (watcher["spec"]["replicas"], watcher["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    assert container["command"][:2] == ["kedro", "watch"]
+    assert {"secretRef": {"name": "make-us-rich"}} in container["envFrom"]
+    assert "--from-literal=MAKE_US_RICH_ALERT_URLS=" in (FOLDER / "settings.yaml").read_text()
+    assert named("ConfigMap")["make-us-rich"]["data"]["MAKE_US_RICH_API_URL"] == "http://api:8000"
+
+
+def test_a_watcher_that_looks_no_more_is_started_again() -> None:
+    (container,) = PODS["watch"]["containers"]
+    environment = named("ConfigMap")["make-us-rich"]["data"]["KEDRO_ENV"]
+    (_, _, looked) = container["livenessProbe"]["exec"]["command"]
+    every = int(container["command"][-1].partition("=")[2])
+
+    assert f"/app/data/alerts_{environment}.json" in looked
+    assert f"-{4 * every // 60} minutes" in looked
+
+
 @pytest.fixture(scope="module")
 def writer() -> ModuleType:
     spec = importlib.util.spec_from_file_location("write_hourly", FOLDER / "write_hourly.py")

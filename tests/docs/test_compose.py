@@ -116,6 +116,12 @@ def test_services_wait_for_services_that_exist() -> None:
             assert (condition["condition"] == "service_completed_successfully") == (name in ONCE)
 
 
+def test_the_trainer_knows_whom_to_tell_and_where_the_api_is() -> None:
+    told = SERVICES["trainer"]["environment"]
+    assert told["MAKE_US_RICH_ALERT_URLS"] == "${MAKE_US_RICH_ALERT_URLS:-}"
+    assert told["MAKE_US_RICH_API_URL"] == "http://api:8000"
+
+
 def test_named_volumes_are_declared() -> None:
     mounted = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
     assert mounted == set(COMPOSE["volumes"])
