@@ -4,7 +4,8 @@ The replay exchange's clock is set from hour to hour. In every hour that the mac
 day the pair is trained, and the watch looks twice. Everything is real but the time and the command line. A readable
 report comes first; the last line is one JSON object: ``hours``; ``issued`` and ``scored``: forecasts;
 ``unexplained_holes``, ``duplicates``; ``alerts`` that were raised; ``unexpected_alerts`` and ``missing_alerts`` by the
-plan; ``disk_mb_half`` and ``disk_mb_end``; and what else can be counted.
+plan; ``disk_mb_half`` and ``disk_mb_end``; and what else can be counted. The exit code is 1 where something is not as
+it should be.
 """
 
 import json
@@ -23,7 +24,7 @@ from benchmarks.month.api import Api
 from benchmarks.month.market import crashing_market
 from benchmarks.month.plan import MONTH, day
 from benchmarks.month.project import PAIR, lay_out
-from benchmarks.month.report import figures, report
+from benchmarks.month.report import figures, report, wrong
 from benchmarks.month.simulation import HOUR, Month, Plan
 from benchmarks.month.sink import Sink
 from make_us_rich.alerts.sending import VARIABLE
@@ -42,8 +43,8 @@ PARAMETERS: dict[str, Any] = {
 }
 
 
-def main(hours: int) -> None:
-    """Live through the month and print what came of it."""
+def main(hours: int) -> bool:
+    """Live through the month, print what came of it, and say whether all is as it should be."""
     logging.disable(logging.WARNING)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
@@ -71,6 +72,7 @@ def main(hours: int) -> None:
         print("\n".join(f"  {line}" for line in str(sink.messages[-1]["message"]).splitlines()))
         told = {"messages": len(sink.messages), "past": past["source"], "seconds": round(time.monotonic() - began)}
         print(json.dumps({**figures(month), **told}))
+    return not any(wrong(month))
 
 
 def _progress(hour: int, seconds: float) -> None:
@@ -79,4 +81,4 @@ def _progress(hour: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 720)
+    sys.exit(0 if main(int(sys.argv[1]) if len(sys.argv) > 1 else 720) else 1)

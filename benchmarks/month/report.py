@@ -12,6 +12,11 @@ from benchmarks.month.plan import Event
 from benchmarks.month.simulation import HOUR, Month, Raised
 from make_us_rich.live.holes import UNEXPLAINED
 
+HORIZONS = 24
+"""Hours until a forecast has come true."""
+MOST_GROWTH = 1.1
+"""Of the store from half-time, when the record is full, to the end."""
+
 
 def figures(month: Month) -> dict[str, Any]:
     """The figures of the month; the first six are asked for by name."""
@@ -28,11 +33,23 @@ def figures(month: Month) -> dict[str, Any]:
         "holes": dict(Counter(done.holes.values())),
         "unexpected_alerts": len(list(unexpected(raised, month.plan.events))),
         "missing_alerts": len(list(unraised(raised, month.plan.events))),
-        "open_alerts": len(still_open(month.outcome.told)),
+        "open_alerts": len(list(still_open(month))),
         "retrained": month.outcome.retrained,
         "disk_mb_half": round(sizes.get(month.plan.hours // 2 - 1, 0.0), 2),
         "disk_mb_end": round(sizes[month.plan.hours - 1], 2),
     }
+
+
+def wrong(month: Month) -> Iterator[str]:
+    """What is not as it should be; nothing after a good month."""
+    found = figures(month)
+    for name in ("unexplained_holes", "duplicates", "unexpected_alerts", "missing_alerts", "open_alerts"):
+        if found[name]:
+            yield f"{found[name]} {name.replace('_', ' ')}"
+    if found["issued"] - found["scored"] > HORIZONS:
+        yield f"{found['issued'] - found['scored']} forecasts have no score, and only the last {HORIZONS} may"
+    if found["disk_mb_end"] > MOST_GROWTH * found["disk_mb_half"]:
+        yield f"the store grew from {found['disk_mb_half']} to {found['disk_mb_end']} MB in the second half"
 
 
 def missing(month: Month) -> int:
@@ -56,10 +73,13 @@ def unraised(raised: list[Raised], events: Sequence[Event]) -> Iterator[str]:
         yield from (f"{event.name} at hour {event.start}: {kind}" for kind in event.expected if kind not in seen)
 
 
-def still_open(told: list[Raised]) -> list[str]:
-    """Alerts that were raised and are not over."""
-    last = {each.alert.key: each.event for each in told}
-    return [key for key, event in last.items() if event != "over"]
+def still_open(month: Month) -> Iterator[str]:
+    """Alerts that were raised, are not over, and should be: no event accounts for them at the end."""
+    last = {each.alert.key: each for each in month.outcome.told}
+    for key, each in last.items():
+        told = each.event != "over"
+        if told and not any(event.accounts_for(each.alert.kind, month.plan.hours - 1) for event in month.plan.events):
+            yield key
 
 
 def report(month: Month) -> Iterator[str]:
@@ -82,3 +102,5 @@ def report(month: Month) -> Iterator[str]:
     yield "Runs that failed, by their error:"
     for error, count in Counter(month.outcome.failures).most_common():
         yield f"  {count:3d} times {error[:160]}"
+    for line in wrong(month):
+        yield f"NOT AS IT SHOULD BE: {line}"

@@ -142,9 +142,10 @@ class Month:
         try:
             self._project.run(kind)
         except Exception as exc:
-            if not isinstance(exc, MakeUsRichError) and not isinstance(exc.__cause__, MakeUsRichError):
+            told = exc if isinstance(exc, MakeUsRichError) else exc.__cause__
+            if not isinstance(told, MakeUsRichError):
                 raise
-            self.outcome.failures.append(str(exc.__cause__ or exc))
+            self.outcome.failures.append(str(told))
             return False
         return True
 

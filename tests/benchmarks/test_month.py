@@ -13,7 +13,7 @@ from benchmarks.month.__main__ import HISTORY, PARAMETERS, START
 from benchmarks.month.market import crashing_market, stretch
 from benchmarks.month.plan import EVENTS, MONTH, SHORT
 from benchmarks.month.project import lay_out
-from benchmarks.month.report import figures, report
+from benchmarks.month.report import figures, report, wrong
 from benchmarks.month.simulation import HOUR, Month, Plan
 from benchmarks.month.sink import Sink
 from make_us_rich.alerts.sending import VARIABLE
@@ -97,3 +97,9 @@ def test_an_alert_that_no_event_accounts_for_is_counted(lived: tuple[Month, Sink
     quiet.outcome, quiet.plan = month.outcome, dataclasses.replace(month.plan, events=())
 
     assert figures(quiet)["unexpected_alerts"] == figures(month)["alerts"] > 0
+    assert any("unexpected alerts" in line for line in wrong(quiet))
+
+
+@pytest.mark.slow
+def test_nothing_is_wrong_but_that_the_store_still_fills(lived: tuple[Month, Sink]) -> None:
+    assert [line for line in wrong(lived[0]) if not line.startswith("the store grew")] == []

@@ -171,7 +171,7 @@ def _model(watched: Watched, pointer: ChampionPointer, now: datetime) -> Iterato
     if now - manifest.data.end > timedelta(hours=watched.rules.model_hours):
         told = (
             f"the model that is served was made from candles until {manifest.data.end:%Y-%m-%d %H:%M} UTC;"
-            f" see why no newer one passes: kedro run --pipeline={pair}"
+            " kedro champions says why no newer one has passed"
         )
         yield Alert(kind=Kind.OLD, subject=pair, text=f"{pair}: {told}")
     if pointer.demotion and pointer.demotion.demoted and manifest.architecture == BASELINE:
