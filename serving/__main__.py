@@ -1,12 +1,13 @@
 """The command ``python -m serving``: the API in the foreground, until SIGINT or SIGTERM."""
 
+import serving.lean  # noqa: F401, I001  # Before all others.
+
 import socket
 import sys
 
 import uvicorn
 from fastapi import FastAPI
 
-import serving.lean  # noqa: F401
 from make_us_rich.domain.errors import MakeUsRichError
 from serving.app import create_app
 from serving.logs import configure_logs

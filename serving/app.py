@@ -1,5 +1,7 @@
 """The API, put together."""
 
+import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 PREFIX = "/api/v1"
 LARGEST_BODY = 4_000_000
 """Bytes of a request: 64 windows of 336 hours with a dozen features, written generously."""
+_LONGEST_START = 30.0
+"""Seconds after which garbage is looked for even where the store or the exchange has not answered."""
 
 _ABOUT = """Calibrated forecasts of hourly crypto prices: quantiles of the next 24 closes, with the last five days.
 
@@ -109,16 +113,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.refresher = Refresher(state.stores, state.settings.models_seconds, state.settings.candles_seconds)
     await state.accounts.start()
     state.refresher.start()
-    # What has been imported stays for good; to look at it again and again would make some requests slow.
-    gc.freeze()
+    settling = asyncio.create_task(_settle(state.refresher))
     log.info("the API has started")
     try:
         yield
     finally:
+        settling.cancel()
         state.announcer.close()
         await state.refresher.stop()
         await state.accounts.close()
         log.info("the API has ended")
+
+
+async def _settle(refresher: Refresher) -> None:
+    """Begin to look for garbage, among what is made from now on.
+
+    What has been imported stays for good, and the first rounds import the last of it. To look at it again and again
+    would make the start longer by a fifth, and some requests slow.
+    """
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(refresher.first_rounds(), _LONGEST_START)
+    gc.freeze()
+    gc.enable()
 
 
 def _documented(app: FastAPI) -> Callable[[], dict[str, Any]]:

@@ -31,13 +31,18 @@ class Refresher:
         self._candles = ThreadPoolExecutor(1, thread_name_prefix="candles")
         self._every = {"models": models_seconds, "candles": candles_seconds}
         self._tasks: list[asyncio.Task[None]] = []
+        self._begun = {"models": asyncio.Event(), "candles": asyncio.Event()}
 
     def start(self) -> None:
         """Begin; the first round begins now."""
         self._tasks = [
-            asyncio.create_task(self._repeat(self._models, self.stores.refresh_models, self._every["models"])),
-            asyncio.create_task(self._repeat(self._candles, self.stores.refresh_candles, self._every["candles"])),
+            asyncio.create_task(self._repeat("models", self._models, self.stores.refresh_models)),
+            asyncio.create_task(self._repeat("candles", self._candles, self.stores.refresh_candles)),
         ]
+
+    async def first_rounds(self) -> None:
+        """Wait until store and exchange have been asked once, whatever came of it."""
+        await asyncio.gather(*(begun.wait() for begun in self._begun.values()))
 
     async def stop(self) -> None:
         """End; a thread that waits for somebody is left to its time-out."""
@@ -69,11 +74,12 @@ class Refresher:
         await self._in(self._models, self.stores.forecasts.update)
         return shelf
 
-    async def _repeat(self, threads: ThreadPoolExecutor, work: Callable[[], None], seconds: float) -> None:
+    async def _repeat(self, what: str, threads: ThreadPoolExecutor, work: Callable[[], None]) -> None:
         while True:
             with contextlib.suppress(_LoggedError):
                 await self._in(threads, lambda: _logged(work))
-            await asyncio.sleep(seconds)
+            self._begun[what].set()
+            await asyncio.sleep(self._every[what])
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(threads, work)

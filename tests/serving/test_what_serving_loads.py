@@ -9,6 +9,7 @@ from make_us_rich.replay import ReplayServer
 REPO = Path(__file__).resolve().parents[2]
 
 NEVER = {
+    "aiohttp",
     "kedro.framework",
     "kedro.runner",
     "kedro_mlflow",
