@@ -46,6 +46,16 @@ def token_of(scope: Scope) -> str:
     return found
 
 
+async def known(request: Request) -> None:
+    """For endpoints that count a call: before all else, so that who may not call learns nothing but that.
+
+    Raises:
+        UnauthorizedError: No token, or an unknown one.
+        UnavailableError: The database is down, and the token is not known without it.
+    """
+    await request.app.state.accounts.gatekeeper.recognise(token_of(request.scope))
+
+
 @asynccontextmanager
 async def charged(request: Request) -> AsyncIterator[Admission]:
     """Count a call; one that fails with 5xx, or is given up by the process, is given back.

@@ -100,19 +100,21 @@ class UsageOut(BaseModel):
     reset_at: datetime
 
     @classmethod
-    def of(cls, usage: Usage, held: int = 0) -> Self:
-        """From the database, less what this process holds."""
-        used = usage.used - held
-        roles = [role.name for role in usage.user.roles]
-        remaining = max(0, usage.limit - used)
+    def of(cls, usage: Usage) -> Self:
+        """As the database has it."""
         return cls(
             name=usage.user.name,
-            roles=roles,
-            used=used,
+            roles=[role.name for role in usage.user.roles],
+            used=usage.used,
             limit=usage.limit,
-            remaining=remaining,
+            remaining=max(0, usage.limit - usage.used),
             reset_at=usage.reset_at,
         )
+
+    def less(self, held: int) -> Self:
+        """Without the calls that are only set aside."""
+        used = self.used - held
+        return self.model_copy(update={"used": used, "remaining": max(0, self.limit - used)})
 
 
 class UsersOut(BaseModel):

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from serving.accounts import quotas
-from serving.accounts.database import Database
+from serving.accounts.database import Database, Work
 from serving.accounts.errors import QuotaError, UnauthorizedError, UnavailableError, UncertainError, usage_headers
 from serving.accounts.known_tokens import KnownTokens
 from serving.accounts.ledger import Block, Ledger
 from serving.accounts.months import first_day, next_month
+from serving.accounts.moves import Moves
 from serving.accounts.quotas import Lease, Owner, Question, Wanted
 from serving.accounts.settings import AccountsSettings
 from serving.accounts.tokens import has_shape, hash_of
@@ -24,6 +25,9 @@ _SPENT_SECONDS = 1.0
 _TOKENS_A_QUESTION = 1_000
 _MOST_QUESTIONS = 256
 _PART_OF_PLAN, _LARGEST_BLOCK = 100, 1_000
+_NEARLY_EMPTY = 8
+"""A block is filled when so small a part of it is left: soon enough not to be waited for, and not oftener than that."""
+_MOST_LOOKS, _A_MOMENT = 20, 0.01
 
 Result = TypeVar("Result")
 
@@ -66,6 +70,7 @@ class Gatekeeper:
         self._clock = clock
         self._tokens = KnownTokens(settings.token_seconds, settings.outage_seconds)
         self._ledger = Ledger()
+        self._moves = Moves()
         self._questions: dict[str, asyncio.Task[Owner | None]] = {}
         self._leases: dict[int, asyncio.Task[None]] = {}
         self._rounds: asyncio.Task[None] | None = None
@@ -110,9 +115,32 @@ class Gatekeeper:
         """Tokens, logins or limit of a user have changed: the database is asked before the next call."""
         self._tokens.forget(user_id)
 
-    def held(self, user_id: int) -> int:
-        """Calls of a user that this process has set aside and not made."""
-        return self._ledger.held(user_id)
+    async def recognise(self, token: str) -> None:
+        """Refuse a token that may not call; nothing is counted.
+
+        Raises:
+            UnauthorizedError: The token is unknown, revoked or expired.
+            UnavailableError: The database is down, and the token is not known without it.
+        """
+        await self._owner(token)
+
+    async def beside_held(self, user_id: int, read: Work[Result]) -> tuple[Result, int]:
+        """What the database says, and the calls of a user that are set aside here and not made, at the same moment.
+
+        Calls that were on their way in between would be in both or in neither: then it is asked again, for a while.
+        """
+        for _ in range(_MOST_LOOKS):
+            before = self._moves.so_far(user_id)
+            if before is None:
+                await asyncio.sleep(_A_MOMENT)
+                continue
+            found = await self._database.read(read)
+            if before == self._moves.so_far(user_id):
+                return found, self._held(user_id)
+        return await self._database.read(read), self._held(user_id)
+
+    def _held(self, user_id: int) -> int:
+        return self._ledger.held(user_id, first_day(self._clock()))
 
     async def close(self) -> None:
         """Admit nobody any more, and give back what was set aside."""
@@ -194,7 +222,7 @@ class Gatekeeper:
     def _count(self, owner: Owner, block: Block, now: float) -> Admission:
         block.left -= 1
         block.used = now
-        if block.unleased and block.left <= self._size(block.limit) // 4 and not self._database.failing:
+        if block.unleased and block.left <= self._size(block.limit) // _NEARLY_EMPTY and not self._database.failing:
             self._lease(owner.user_id, block)
         return Admission(owner.user_id, block.limit, block.remaining, block.reset_at)
 
@@ -216,11 +244,12 @@ class Gatekeeper:
     async def _take(self, user_id: int, block: Block) -> None:
         # Never more than one block is held, so that no more is lost.
         wanted = Wanted(user_id, block.month, self._size(block.limit) - block.left)
-        lease = await self._exchange(wanted)
-        if self._ledger.get(user_id) is not block:
-            self._ledger.keep_unused([Wanted(user_id, block.month, lease.calls)])
-            return
-        block.add(lease)
+        with self._moves.of([user_id]):
+            lease = await self._exchange(wanted)
+            if self._ledger.get(user_id) is not block:
+                self._ledger.keep_unused([Wanted(user_id, block.month, lease.calls)])
+                return
+            block.add(lease)
         if not lease.calls:
             block.spent_until = self._clock().timestamp() + _SPENT_SECONDS
 
@@ -234,8 +263,7 @@ class Gatekeeper:
     # Rounds
 
     async def _go_round(self) -> None:
-        # Not for ever: a cancellation that comes just as the database answers is lost in asyncio.wait_for.
-        while not self._closed:
+        while True:
             await asyncio.sleep(_ROUND_SECONDS)
             try:
                 await self._round()
@@ -255,7 +283,7 @@ class Gatekeeper:
         unused = self._ledger.take_unused()
         if not unused:
             return
-        with self._kept_if_refused(unused):
+        with self._moves.of([block.user_id for block in unused]), self._kept_if_refused(unused):
             await asyncio.shield(self._database.start(functools.partial(quotas.give_back, unused=unused)))
 
     @contextmanager

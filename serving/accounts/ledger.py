@@ -91,7 +91,8 @@ class Ledger:
         """What did not go back, for the next time."""
         self._unused.extend(unused)
 
-    def held(self, user_id: int) -> int:
-        """Calls of a user that are set aside here and not made."""
+    def held(self, user_id: int, month: date) -> int:
+        """Calls of a user's month that are set aside here and not made: in a block, or about to go back."""
         block = self._blocks.get(user_id)
-        return block.left if block else 0
+        left = block.left if block and block.month == month else 0
+        return left + sum(each.calls for each in self._unused if (each.user_id, each.month) == (user_id, month))

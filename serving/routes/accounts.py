@@ -52,9 +52,10 @@ async def log_out_everywhere(user: LoggedInUser, accounts: AccountsDep) -> None:
 @router.get("/me")
 async def me(user: CurrentUser, accounts: AccountsDep) -> UsageOut:
     """Who I am and what I have used; takes an API token as well, and is not counted."""
-    return await accounts.database.read(
-        lambda session: UsageOut.of(accounts.usage(session, user.user_id), accounts.gatekeeper.held(user.user_id))
+    told, held = await accounts.gatekeeper.beside_held(
+        user.user_id, lambda session: UsageOut.of(accounts.usage(session, user.user_id))
     )
+    return told.less(held)
 
 
 @router.post("/tokens/rotate", dependencies=[Secret])

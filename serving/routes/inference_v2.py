@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +12,7 @@ from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
 from make_us_rich.evaluation.calibration import apply_widths
 from make_us_rich.inference.champion import Champion
-from serving.charging import TOKEN, USAGE_HEADERS, charged
+from serving.charging import TOKEN, USAGE_HEADERS, charged, known
 from serving.dependencies import AccountsDep, ServedDep, StoresDep
 from serving.errors import BadTensorError, answers
 from serving.routes.health import readiness
@@ -152,6 +152,7 @@ async def model_ready(served: ServedDep) -> V2Ready:
 
 @router.post(
     "/models/{pair}/infer",
+    dependencies=[Depends(known)],
     responses={
         200: {"model": InferAnswer, "description": "The quantiles", "headers": USAGE_HEADERS},
         **answers(400, 401, 404, 413, 422, 429, 503),

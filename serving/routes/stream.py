@@ -5,10 +5,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from serving.charging import TOKEN, charged
+from serving.charging import TOKEN, charged, known
 from serving.dependencies import PairName
 from serving.errors import TooManyStreamsError, answers, error_body
 from serving.errors_base import ServingError
@@ -27,6 +27,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 @router.get(
     "/stream/{pair}",
+    dependencies=[Depends(known)],
     response_class=StreamingResponse,
     responses={200: _EVENTS, **answers(401, 404, 422, 429, 503)},
     openapi_extra=TOKEN,

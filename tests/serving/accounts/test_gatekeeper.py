@@ -1,11 +1,13 @@
 """The gatekeeper: exact quotas by blocks, tokens that live and die, months."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from accounts_site import Clock, join, opened
 from serving.accounts import gatekeeper, logins, quotas, tokens, users
@@ -32,6 +34,13 @@ async def call(accounts: Accounts, token: str, most: int = 10_000) -> int:
 async def used(accounts: Accounts, clock: Clock) -> int:
     """Calls of the first user, as the database has them."""
     return await accounts.database.read(lambda session: quotas.used(session, 1, first_day(clock())))
+
+
+async def made(accounts: Accounts, clock: Clock) -> int:
+    """Calls of the first user that were made, as far as this process knows."""
+    month = first_day(clock())
+    counted, held = await accounts.gatekeeper.beside_held(1, lambda session: quotas.used(session, 1, month))
+    return counted - held
 
 
 async def until(condition: Callable[[], "asyncio.Future[bool]"]) -> None:
@@ -133,6 +142,36 @@ async def test_an_idle_block_goes_back(database_url: str, clock: Clock) -> None:
             return await used(accounts, clock) == 3
 
         await until(is_back)
+
+
+async def test_a_block_on_its_way_back_is_no_calls_made(
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_end, really = threading.Event(), threading.Event(), quotas.give_back
+
+    def give_back(session: Session, unused: Collection[Wanted]) -> None:
+        began.set()
+        assert may_end.wait(20)
+        really(session, unused)
+
+    async with opened(database_url, clock) as accounts:
+        await call(accounts, token_of(await join(accounts)), 3)
+        monkeypatch.setattr(quotas, "give_back", give_back)
+        clock.go(seconds=2)
+        assert await asyncio.to_thread(began.wait, 20)
+
+        asked = asyncio.create_task(made(accounts, clock))
+        await asyncio.sleep(0.05)  # So that it finds the block on its way.
+        may_end.set()
+        assert await asked == 3
+
+
+async def test_calls_made_are_told_exactly_while_blocks_come_and_go(database_url: str, clock: Clock) -> None:
+    async with opened(database_url, clock, block_calls=4) as accounts:
+        token = token_of(await join(accounts))
+        for calls in range(1, 60):
+            await accounts.gatekeeper.admit(token)
+            assert await made(accounts, clock) == calls
 
 
 async def test_a_failed_call_is_not_counted(database_url: str, clock: Clock) -> None:

@@ -97,3 +97,12 @@ def test_too_many_windows_and_too_large_a_body_are_refused(api) -> None:
 
 def test_it_takes_a_token(api) -> None:
     assert api.client.post(INFER, json=asked(features(api))).status_code == 401
+
+
+@pytest.mark.parametrize("pair", ["btc_usdt", "nope_usdt", "chz_usdt"])
+@pytest.mark.parametrize("path", ["/v2/models/{}/infer", "/api/v1/stream/{}"])
+def test_who_sends_no_token_learns_nothing_of_the_pair(api, path: str, pair: str) -> None:
+    method = "POST" if path.startswith("/v2") else "GET"
+    answer = api.client.request(method, path.format(pair), json=asked(features(api)) if method == "POST" else None)
+
+    assert answer.status_code == 401
