@@ -1,6 +1,7 @@
-"""The one shape of an error, and every way to it."""
+"""The one shape of an error, that of the Open Inference Protocol under its own paths, and every way to them."""
 
 import logging
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,9 @@ from serving.errors_base import ServingError
 from serving.logs import request_id
 
 log = logging.getLogger(__name__)
+
+INFERENCE_PREFIX = "/v2"
+"""Where the Open Inference Protocol is spoken."""
 
 
 class ErrorDetail(BaseModel):
@@ -49,6 +53,26 @@ class ErrorAnswer(BaseModel):
     )
 
     error: ErrorDetail
+
+
+class InferenceErrorAnswer(BaseModel):
+    """The same under ``/v2``, where the protocol wants a text."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": "doge_usdt is not served; choose one of GET /api/v1/pairs",
+                    "code": "unknown_pair",
+                    "request_id": "8f2c51d0a7e94b1f",
+                }
+            ]
+        }
+    )
+
+    error: str
+    code: str
+    request_id: str
 
 
 class UnservedPairError(ServingError):
@@ -122,6 +146,17 @@ def error_body(code: str, message: str, remedy: str | None = None) -> dict[str, 
     return ErrorAnswer(error=detail).model_dump(mode="json")
 
 
+def inference_error_body(code: str, message: str, remedy: str | None = None) -> dict[str, Any]:
+    """The shape of the Open Inference Protocol."""
+    text = f"{message}; {remedy}" if remedy else message
+    return InferenceErrorAnswer(error=text, code=code, request_id=request_id.get()).model_dump(mode="json")
+
+
+def body_for(path: str) -> Callable[..., dict[str, Any]]:
+    """The shape in which errors of this path are answered."""
+    return inference_error_body if path.startswith(INFERENCE_PREFIX) else error_body
+
+
 def install(app: FastAPI) -> None:
     """Answer every exception in the one shape; what nobody foresaw is answered by ``Observing``."""
     app.add_exception_handler(MakeUsRichError, _own)
@@ -129,29 +164,39 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-async def _own(_request: Request, exc: Exception) -> JSONResponse:
+async def _own(request: Request, exc: Exception) -> JSONResponse:
+    shaped = body_for(request.scope["path"])
     if isinstance(exc, ServingError):
-        return JSONResponse(error_body(exc.code, exc.message, exc.remedy), exc.status, exc.headers)
+        return JSONResponse(shaped(exc.code, exc.message, exc.remedy), exc.status, exc.headers)
     code, status = next((code, status) for kind, code, status in _DOMAIN if isinstance(exc, kind))
     message, _, remedy = str(exc).partition("; ")
-    return JSONResponse(error_body(code, message, remedy or None), status)
+    return JSONResponse(shaped(code, message, remedy or None), status)
 
 
-async def _invalid(_request: Request, exc: Exception) -> JSONResponse:
+async def _invalid(request: Request, exc: Exception) -> JSONResponse:
     # Without the input: it may be a password.
     problems = exc.errors() if isinstance(exc, RequestValidationError) else []
     told = "; ".join(f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in problems)
-    body = error_body("invalid_request", told, "GET / documents every endpoint")
+    body = body_for(request.scope["path"])("invalid_request", told, "GET / documents every endpoint")
     return JSONResponse(body, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-async def _http(_request: Request, exc: Exception) -> JSONResponse:
+async def _http(request: Request, exc: Exception) -> JSONResponse:
     status, headers = (exc.status_code, exc.headers) if isinstance(exc, HTTPException) else (500, None)
     known = HTTPStatus(status)
-    body = error_body(known.name.lower(), known.phrase, "GET / documents every endpoint")
+    body = body_for(request.scope["path"])(known.name.lower(), known.phrase, "GET / documents every endpoint")
     return JSONResponse(body, status, headers)
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For OpenAPI: these statuses are answered in the one shape."""
-    return {status: {"model": ErrorAnswer, "description": HTTPStatus(status).phrase} for status in statuses}
+    return _answers(ErrorAnswer, statuses)
+
+
+def inference_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: these statuses are answered in the shape of the Open Inference Protocol."""
+    return _answers(InferenceErrorAnswer, statuses)
+
+
+def _answers(model: type[BaseModel], statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": model, "description": HTTPStatus(status).phrase} for status in statuses}

@@ -9,7 +9,7 @@ from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import error_body
+from serving.errors import body_for
 from serving.logs import request_id
 from serving.metrics import Requests
 
@@ -39,7 +39,7 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seen = _Seen(_id_of(scope), send)
+        seen = _Seen(_id_of(scope), scope["path"], send)
         token = request_id.set(seen.id)
         begun = time.perf_counter()
         try:
@@ -83,8 +83,9 @@ def _id_of(scope: Scope) -> str:
 class _Seen:
     """One answer on its way out."""
 
-    def __init__(self, identity: str, send: Send) -> None:
+    def __init__(self, identity: str, path: str, send: Send) -> None:
         self.id = identity
+        self._path = path
         self.status = 499  # The client was gone before there was an answer.
         self._send = send
         self._started = False
@@ -101,9 +102,8 @@ class _Seen:
         """Answer 500, where nothing has been sent yet."""
         if self._started:
             return
-        body = json.dumps(
-            error_body("internal_error", "the API has failed", "tell its operator the request id")
-        ).encode()
+        told = body_for(self._path)("internal_error", "the API has failed", "tell its operator the request id")
+        body = json.dumps(told).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": 500, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

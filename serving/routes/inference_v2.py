@@ -14,10 +14,11 @@ from make_us_rich.evaluation.calibration import apply_widths
 from make_us_rich.inference.champion import Champion
 from serving.charging import TOKEN, USAGE_HEADERS, charged, known
 from serving.dependencies import AccountsDep, ServedDep, StoresDep
-from serving.errors import BadTensorError, answers
+from serving.errors import INFERENCE_PREFIX, BadTensorError, inference_answers
 from serving.routes.health import readiness
 
-router = APIRouter(prefix="/v2", tags=["inference"])
+# The protocol's clients send JSON without saying so.
+router = APIRouter(prefix=INFERENCE_PREFIX, tags=["inference"], strict_content_type=False)
 
 MOST_WINDOWS = 64
 """Windows that one request may hold."""
@@ -132,7 +133,7 @@ async def ready(response: Response, stores: StoresDep, accounts: AccountsDep) ->
     return V2Ready(ready=found.ready)
 
 
-@router.get("/models/{pair}", responses=answers(404, 422, 503))
+@router.get("/models/{pair}", responses=inference_answers(404, 422, 503))
 async def metadata(served: ServedDep) -> ModelMetadata:
     """A pair's champion, its input and its output."""
     manifest = served.manifest
@@ -144,7 +145,7 @@ async def metadata(served: ServedDep) -> ModelMetadata:
     )
 
 
-@router.get("/models/{pair}/ready", responses=answers(404, 422, 503))
+@router.get("/models/{pair}/ready", responses=inference_answers(404, 422, 503))
 async def model_ready(served: ServedDep) -> V2Ready:
     """Whether a pair's champion is loaded; 503 where not."""
     return V2Ready(ready=served is not None)
@@ -155,7 +156,7 @@ async def model_ready(served: ServedDep) -> V2Ready:
     dependencies=[Depends(known)],
     responses={
         200: {"model": InferAnswer, "description": "The quantiles", "headers": USAGE_HEADERS},
-        **answers(400, 401, 404, 413, 422, 429, 503),
+        **inference_answers(400, 401, 404, 413, 422, 429, 503),
     },
     openapi_extra=TOKEN,
 )

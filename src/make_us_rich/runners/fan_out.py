@@ -12,6 +12,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.runner import AbstractRunner
 
+from make_us_rich.domain.errors import ParameterError
 from make_us_rich.runners.outcome import Outcome, refuse_failures, tabulate
 from make_us_rich.runners.pair_run import PairRun
 from make_us_rich.runners.parameters import RunningParameters
@@ -48,16 +49,17 @@ class FanOutRunner(AbstractRunner):
         refuse_failures(ended)
         return {}
 
-    def _get_executor(self, max_workers: int) -> Executor | None:
+    def _get_executor(self, max_workers: int) -> Executor | None:  # noqa: ARG002
         """Kedro's loop over nodes is not used."""
-        self._refuse(max_workers)
+        self._refuse()
 
-    def _run(self, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
+    def _run(self, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Kedro's loop over nodes is not used."""
-        self._refuse(pipeline, args, kwargs)
+        self._refuse()
 
-    def _refuse(self, *asked: Any) -> NoReturn:
-        raise NotImplementedError(f"{type(self).__name__} runs pairs, not nodes: {asked}")
+    def _refuse(self) -> NoReturn:
+        name = type(self).__name__
+        raise ParameterError(f"{name} runs whole pairs and no single nodes; take --runner=SequentialRunner for those")
 
 
 def _told(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
