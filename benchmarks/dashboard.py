@@ -1,12 +1,15 @@
 """The interface in a real browser: how soon the forecast is there, and what a session costs the server.
 
-A published model, a replay exchange, the API and the interface as they are started in production; the API is warm. The
-last line is one JSON object:
+Two published models, a replay exchange, the API and the interface as they are started in production; the API is warm.
+Seconds are the browser's own: from the address to the change of the page that is looked for. The last line is one JSON
+object; of several visits it has the median.
 
-- ``first_paint_s``: from the address to the drawn chart, for a browser that has never been here; the median of five;
-- ``again_s``: the same in a new tab of a browser that has;
-- ``server_cpu_s``: seconds of a core that the server works for one of these, however busy the machine is;
+- ``first_paint_s``: to the cards, which say price, ranges and record; for a browser that has never been here;
+- ``chart_s``: to the chart below them, drawn in full; the same visits;
+- ``again_s``, ``again_chart_s``: the same in a new tab of a browser that has been here;
 - ``form_s``: to the log-in form, the least that Streamlit does, for a browser that has been here;
+- ``change_pair_s``: from the choice of another pair to its cards and its chart, whichever comes last;
+- ``server_cpu_s``: seconds of a core that the server works for one visit, however busy the machine is;
 - ``session_mb``: by how much the server grows for each of ten open pages more;
 - ``server_mb``: the server before them;
 - ``load``: of the machine while that was measured, processes that want a core.
@@ -14,7 +17,6 @@ last line is one JSON object:
 
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -23,29 +25,45 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from playwright.sync_api import sync_playwright
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from chromium import chromium
 from conftest import free_port
 from interface.api_client import ApiClient
 from interface_process import InterfaceProcess
 from published_api import PASSWORD, published_api
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ROUNDS, SESSIONS = 5, 10
 WAIT = 60_000
-CHART, FORM = ".js-plotly-plot .main-svg", "[data-testid=stForm]"
+MARKS = """
+(() => {
+  const wanted = { cards: ".mur-card", chart: ".mur-plot .trace.boxes path", form: "[data-testid=stForm]" };
+  window.marks = {};
+  new MutationObserver(() => {
+    for (const [name, what] of Object.entries(wanted))
+      if (!(name in window.marks) && document.querySelector(what)) window.marks[name] = performance.now() / 1000;
+  }).observe(document, { childList: true, subtree: true });
+})()
+"""
+CHOOSE = """
+async () => {
+  const named = () => document.querySelector(".mur-card dd")?.textContent;
+  const drawn = () => document.querySelector(".mur-plot").layout?.uirevision;
+  const before = [named(), drawn()];
+  const begun = performance.now();
+  document.querySelector("[role=option]:not([aria-selected=true])").click();
+  while (named() === before[0] || drawn() === before[1]) await new Promise(requestAnimationFrame);
+  return (performance.now() - begun) / 1000;
+}
+"""
 
 
 def main() -> None:
     """Measure and print."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with tempfile.TemporaryDirectory() as folder, published_api(Path(folder) / "project") as api:
+    with tempfile.TemporaryDirectory() as folder, published_api(Path(folder) / "project", "eth_usdt") as api:
         interface = InterfaceProcess(Path(folder), free_port(), api.url).start()
         try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            with chromium() as browser:
                 measured = measure(browser, interface, api.url)
         finally:
             interface.stop()
@@ -54,29 +72,39 @@ def main() -> None:
 
 def measure(browser: Any, interface: InterfaceProcess, api_url: str) -> dict[str, float]:
     """All figures."""
-    state = logged_in(browser, interface, api_url)
-    visit(browser.new_context(storage_state=state), interface.url, CHART)  # Everything is warm from here on.
-    first = [visit(browser.new_context(storage_state=state), interface.url, CHART) for _ in range(ROUNDS)]
+    state, url = logged_in(browser, interface, api_url), interface.url
+    visit(browser.new_context(storage_state=state), url, "chart")  # Everything is warm from here on.
+    first = [visit(browser.new_context(storage_state=state), url, "chart") for _ in range(ROUNDS)]
     known = browser.new_context(storage_state=state)
-    visit(known, interface.url, CHART)
+    visit(known, url, "chart")
     worked = cpu_seconds(interface)
-    again = [visit(known, interface.url, CHART) for _ in range(ROUNDS)]
+    again = [visit(known, url, "chart") for _ in range(ROUNDS)]
     worked = (cpu_seconds(interface) - worked) / ROUNDS
     stranger = browser.new_context()
-    form = [visit(stranger, interface.url, FORM) for _ in range(ROUNDS + 1)][1:]
+    form = [visit(stranger, url, "form") for _ in range(ROUNDS + 1)][1:]
+    changed = changes_of_pair(known, url)
+    load = os.getloadavg()[0]
     server_mb = settled(lambda: resident_mb(interface))
     for _ in range(SESSIONS):
-        visit(known, interface.url, CHART, stay=True)
+        visit(known, url, "chart", stay=True)
     grown = (resident_mb(interface) - server_mb) / SESSIONS
     return {
-        "first_paint_s": median(first),
-        "again_s": median(again),
+        "first_paint_s": middle(first, "cards"),
+        "chart_s": middle(first, "chart"),
+        "again_s": middle(again, "cards"),
+        "again_chart_s": middle(again, "chart"),
+        "form_s": middle(form, "form"),
+        "change_pair_s": median(changed),
         "server_cpu_s": worked,
-        "form_s": median(form),
         "session_mb": grown,
         "server_mb": server_mb,
-        "load": os.getloadavg()[0],
+        "load": load,
     }
+
+
+def middle(visits: list[dict[str, float]], what: str) -> float:
+    """The median of one mark."""
+    return median(each[what] for each in visits)
 
 
 def logged_in(browser: Any, interface: InterfaceProcess, api_url: str) -> Any:
@@ -89,21 +117,41 @@ def logged_in(browser: Any, interface: InterfaceProcess, api_url: str) -> Any:
     page.get_by_label("Name").fill("ada")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in", exact=True).click()
-    page.locator(CHART).first.wait_for(state="attached", timeout=WAIT)
+    page.locator(".mur-plot .main-svg").first.wait_for(state="attached", timeout=WAIT)
     state = context.storage_state()
     context.close()
     return state
 
 
-def visit(context: Any, url: str, what: str, *, stay: bool = False) -> float:
-    """Seconds from the address to what is looked for."""
+def visit(context: Any, url: str, what: str, *, stay: bool = False) -> dict[str, float]:
+    """When there was what, and what came before it: seconds from the address."""
     page = context.new_page()
-    begun = time.perf_counter()
+    page.add_init_script(MARKS)
     page.goto(url, wait_until="commit")
-    page.locator(what).first.wait_for(state="attached", timeout=WAIT)
-    seconds = time.perf_counter() - begun
+    page.wait_for_function(f"window.marks?.{what}", timeout=WAIT, polling=200)
+    marks: dict[str, float] = page.evaluate("window.marks")
     if not stay:
         page.close()
+    return marks
+
+
+def changes_of_pair(context: Any, url: str) -> list[float]:
+    """Seconds of some changes to and fro; the first two, for which a call is made, are left out."""
+    page = context.new_page()
+    page.goto(url)
+    page.locator(".mur-plot .main-svg").first.wait_for(state="attached", timeout=WAIT)
+    page.wait_for_timeout(3000)
+    seconds = [change_pair(page) for _ in range(ROUNDS + 2)]
+    page.close()
+    return seconds[2:]
+
+
+def change_pair(page: Any) -> float:
+    """Choose the other pair."""
+    page.get_by_label("Pair").first.click()
+    page.locator("[role=option]").nth(1).wait_for(timeout=WAIT)
+    seconds: float = page.evaluate(CHOOSE)
+    page.wait_for_timeout(1000)
     return seconds
 
 

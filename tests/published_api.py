@@ -20,11 +20,12 @@ _QUICK = {"MODELS_SECONDS": "0.5", "CANDLES_SECONDS": "0.5", "PASSWORD_MEMORY_KI
 
 
 @contextmanager
-def published_api(folder: Path) -> Iterator[ApiProcess]:
-    """A model for btc_usdt, none for eth_usdt, half past ten on the first of March."""
+def published_api(folder: Path, *published: str) -> Iterator[ApiProcess]:
+    """A model for btc_usdt and the published ones, none for eth_usdt else; half past ten on the first of March."""
     folder.mkdir(exist_ok=True)
     project = lay_out(folder)
-    store(project, VERSION)
+    for pair in {"btc_usdt", *published}:
+        store(project, VERSION, pair=pair)
     (project / "conf/local/parameters.yml").write_text("pairs: [btc_usdt, eth_usdt]\n")
     with ReplayServer(SimulatedMarket(seed=42), clock=Clock(NOW, speed=0)) as exchange:
         where = {"EXCHANGE_URL": exchange.url, "DATABASE_URL": f"sqlite:///{project / 'accounts.db'}"}

@@ -263,21 +263,22 @@ def lay_out(project: Path) -> Path:
     return project
 
 
-def store(project: Path, version: str, *, publish: bool = True) -> None:
-    """Store the published model as one more version, and as the champion if its verdict says so."""
+def store(project: Path, version: str, *, publish: bool = True, pair: str = "btc_usdt") -> None:
+    """Store the published model as one more version of a pair, and as the champion if its verdict says so."""
     manifest, graph = published()
     verdict = Verdict(publish=publish, reason="data whole" if publish else "data not whole: 3 candles missing")
-    record = manifest.model_copy(update={"version": version, "verdict": verdict}).model_dump(mode="json")
-    models = project / "data/06_models/btc_usdt"
+    update = {"pair": pair, "version": version, "verdict": verdict}
+    record = manifest.model_copy(update=update).model_dump(mode="json")
+    models = project / "data/06_models" / pair
     for name, model in {"model.onnx": graph, "baseline.onnx": baseline_beside()[0]}.items():
         OnnxDataset(filepath=models / name, version=Version(None, version)).save(model)
     JSONDataset(filepath=str(models / "manifest.json"), version=Version(None, version)).save(record)
     if publish:
-        pointer = pointer_of(project)
+        pointer = pointer_of(project, pair)
         at = STARTED + timedelta(hours=len(pointer.load().promotions))
         pointer.save(pointer.load().promote(version, at, verdict.reason))
 
 
-def pointer_of(project: Path) -> ChampionPointerDataset:
-    """The champion pointer of the project's published pair."""
-    return ChampionPointerDataset(pair="btc_usdt", filepath=project / "data/06_models/btc_usdt/champion.json")
+def pointer_of(project: Path, pair: str = "btc_usdt") -> ChampionPointerDataset:
+    """The champion pointer of a published pair of the project."""
+    return ChampionPointerDataset(pair=pair, filepath=project / "data/06_models" / pair / "champion.json")

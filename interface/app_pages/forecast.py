@@ -4,16 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from interface import cards, choosing, export, forecasts, frame, markup, records, scenes, states, theme, words
+from interface import cards, choosing, export, forecasts, frame, markup, plot, records, scenes, states, theme, words
 from interface.api_answers import Candles, Pairs, PastForecasts
 from interface.api_errors import ApiError, LimitedError, TooSlowError, UnavailableError, UnreachableError
 from interface.app_pages import forecast_cards
-from interface.charts.canvas import picture
-from interface.charts.forecast import View, candles_with_fan
+from interface.charts.forecast import candles_with_fan
 from interface.forecasts import Current
 from interface.numbers import hours
 from interface.scenes import Choice
-from interface.zoom import zoomed
 from make_us_rich.domain.errors import ArtifactError, StorageError
 from make_us_rich.domain.forecast import BASELINE, HORIZON
 
@@ -125,26 +123,14 @@ def _candles(choice: Choice, newest: Candles) -> Candles:
 
 
 def _chart(choice: Choice, current: Current, candles: Candles, past: PastForecasts | None) -> None:
-    scene, colours = scenes.compose(choice, current.prediction, candles, past), theme.colours()
-    issued = current.prediction.forecast.issued_at
-    view = _settled(f"{choice.pair} {choice.days}", f"{issued} {choice} {colours.ground}")
-    figure = candles_with_fan(scene, colours, view, drag=not theme.is_phone())
-    name = f"{choice.pair}-{issued:%Y-%m-%d-%H}00-utc"
+    scene = scenes.compose(choice, current.prediction, candles, past)
+    figure = candles_with_fan(scene, theme.colours(), drag=not theme.is_phone())
+    name = f"{choice.pair}-{current.prediction.forecast.issued_at:%Y-%m-%d-%H}00-utc"
     with st.container(key=_CHART):
-        st.plotly_chart(figure, theme=None, key="candles", config=picture(name), alt=_alt(choice))
+        plot.show(figure, "candles", name, _alt(choice))
     horizon = scene.past.horizon if scene.past and scene.past.forecasts else None
     legend = words.legend(scene.fan[0], scene.compared and scene.compared[0], horizon)
     markup.show('<p class="mur-hint">{legend}</p>', legend=legend)
-
-
-def _settled(of: str, shown: str) -> View | None:
-    """What has been zoomed to, as it was when what is shown last changed: in between the browser knows it itself."""
-    view = zoomed(_CHART, of)
-    kept: tuple[str, View | None] = st.session_state.get("settled_view", ("", None))
-    if kept[0] != shown:
-        kept = (shown, view)
-        st.session_state["settled_view"] = kept
-    return kept[1]
 
 
 def _alt(choice: Choice) -> str:

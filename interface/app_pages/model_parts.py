@@ -5,8 +5,7 @@ from typing import Any
 import streamlit as st
 from plotly.graph_objects import Figure
 
-from interface import markup, mlflow_links
-from interface.charts.canvas import picture
+from interface import markup, mlflow_links, plot
 from interface.numbers import percent
 
 TEST = "One-sided Diebold-Mariano test against the baseline"
@@ -15,7 +14,7 @@ TEST = "One-sided Diebold-Mariano test against the baseline"
 def chart(title: str, figure: Figure, name: str) -> None:
     """A chart under its title, with a button that saves it."""
     st.subheader(title, anchor=False)
-    st.plotly_chart(figure, theme=None, key=name, config=picture(name), alt=title)
+    plot.show(figure, name, name, title)
 
 
 def link(version: str) -> None:

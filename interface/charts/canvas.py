@@ -1,4 +1,4 @@
-"""The ground that all charts share: margins, axes, fonts, the legend below, and the button that saves a picture."""
+"""The ground that all charts share: margins, axes, fonts, and the legend below."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -39,15 +39,6 @@ def canvas(palette: Palette, height: int, **layout: Any) -> go.Figure:
     # A template would bring colours of its own.
     figure.update_layout(template="none", **layout)
     return figure
-
-
-def picture(name: str) -> dict[str, Any]:
-    """Plotly's buttons: zoom, reset, and one that saves a PNG of this name, large enough for a slide."""
-    return {
-        "displaylogo": False,
-        "modeBarButtonsToRemove": ["autoScale2d", "lasso2d", "select2d"],
-        "toImageButtonOptions": {"format": "png", "filename": name, "scale": 2, "width": 1280, "height": 640},
-    }
 
 
 def nothing(palette: Palette, text: str) -> go.Figure:

@@ -28,14 +28,6 @@ _LAYOUT: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class View:
-    """The part of the chart that the user has zoomed to; ends as Plotly names them: times as text, prices."""
-
-    x: tuple[str, str]
-    y: tuple[float, float]
-
-
-@dataclass(frozen=True)
 class Scene:
     """What is drawn.
 
@@ -58,13 +50,12 @@ class Scene:
     horizon: int
 
 
-def candles_with_fan(scene: Scene, palette: Palette, view: View | None = None, *, drag: bool = True) -> go.Figure:
+def candles_with_fan(scene: Scene, palette: Palette, *, drag: bool = True) -> go.Figure:
     """The figure.
 
     Args:
         scene: What is drawn.
         palette: Colours.
-        view: What has been zoomed to; None for everything.
         drag: A drag over the chart zooms; otherwise it scrolls the page, which a finger means by it.
     """
     unit = quote(scene.pair)
@@ -79,7 +70,7 @@ def candles_with_fan(scene: Scene, palette: Palette, view: View | None = None, *
     _mark_last_close(figure, scene, palette)
     _mark_horizon(figure, scene, palette)
     _name_unit(figure, unit)
-    _look_at(figure, scene, view)
+    _look_at(figure, scene)
     return figure
 
 
@@ -149,9 +140,8 @@ def _issued(scene: Scene) -> datetime:
     return scene.fan[1].closes_at[0] - HOUR
 
 
-def _look_at(figure: go.Figure, scene: Scene, view: View | None) -> None:
-    if view:
-        figure.update_layout(xaxis={"range": list(view.x)}, yaxis={"range": list(view.y)})
-        return
+def _look_at(figure: go.Figure, scene: Scene) -> None:
+    """Everything, by what Plotly finds itself: ends that are given, and others with each candle, would end a zoom."""
     first = scene.candles.timestamp[0] if scene.candles.timestamp else _issued(scene)
-    figure.update_xaxes(range=stamps((first, scene.fan[1].closes_at[-1] + _ROOM)))
+    ends = stamps((first, scene.fan[1].closes_at[-1] + _ROOM))
+    figure.update_xaxes(autorangeoptions={"include": ends})

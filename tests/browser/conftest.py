@@ -1,7 +1,6 @@
 """The API on a published model, the interface in front of it, and a real browser; each started once."""
 
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chromium import chromium
 from conftest import free_port
 from interface.api_client import ApiClient
 from interface_process import InterfaceProcess
@@ -19,15 +19,6 @@ REPO = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPO / ".screenshots" / "interface"
 WAIT = 30_000
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True)
@@ -70,15 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A real browser; not for longer than a module: the loop that playwright leaves running is in others' way."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium: make system-packages installs it")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+    with chromium() as started:
         yield started
-        started.close()
 
 
 class Visitor:

@@ -16,20 +16,13 @@ from typing import Any
 
 import pytest
 
+from chromium import chromium
+
 pytestmark = pytest.mark.slow
 
 REPO = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPO / ".screenshots"
 STAGES = ("fetching", "preprocessing", "training", "evaluating", "converting", "exporting")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WAIT = 30_000
 NO_HINTS = "localStorage.setItem('KedroViz', JSON.stringify({showFeatureHints: false}))"
 
@@ -95,17 +88,10 @@ def until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 @pytest.fixture(scope="module")
 def page(address: str) -> Iterator[Any]:
     """A page of a real browser."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium: make system-packages installs it")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1800, "height": 1100})
         page.add_init_script(NO_HINTS)
         yield page
-        browser.close()
 
 
 @pytest.fixture

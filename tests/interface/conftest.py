@@ -1,8 +1,10 @@
 """The API with a published model, started once, and people who use it."""
 
 import secrets
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,11 @@ from interface.api_client import ApiClient
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from published_api import NOW, PASSWORD, make_admin, published_api
 from serving_process import ApiProcess
+
+with warnings.catch_warnings():
+    # It would rather have httpx2, which nothing here needs.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +69,10 @@ def no_api() -> Iterator[str]:
     """A server that speaks HTTP and something else."""
     with ReplayServer(SimulatedMarket(seed=42), clock=Clock(NOW, speed=0)) as exchange:
         yield exchange.url
+
+
+@pytest.fixture
+def asking() -> Iterator[Callable[[Any], TestClient]]:
+    """Clients of an application in this process, closed with the test."""
+    with ExitStack() as stack:
+        yield lambda application: stack.enter_context(TestClient(application))

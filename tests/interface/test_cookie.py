@@ -1,28 +1,22 @@
 """Tickets are good once and for a minute, and the cookie is out of reach of scripts and other sites."""
 
 import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from interface.cookie import NAME, PATH, ROUTES, TICKETS, Tickets
-
-with warnings.catch_warnings():
-    # It would rather have httpx2, which nothing here needs.
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 TOKEN = "mul_5Yb1l0gPz0WQy6QmCk1H9mYk3o8QmS4aB2nXv7cD1eE"
 LATER = datetime.now(UTC) + timedelta(days=10)
 
 
 @pytest.fixture
-def client() -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=ROUTES)) as client:
-        yield client
+def client(asking: Callable[..., TestClient]) -> TestClient:
+    return asking(Starlette(routes=ROUTES))
 
 
 def keep(client: TestClient, **headers: str) -> str:

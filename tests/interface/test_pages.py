@@ -86,9 +86,14 @@ def shown(app: AppTest) -> str:
 
 def figure(app: AppTest) -> dict[str, Any]:
     """What is drawn."""
-    (chart,) = app.get("plotly_chart")
-    drawn: dict[str, Any] = json.loads(chart.proto.spec)
+    (drawn,) = figures(app)
     return drawn
+
+
+def figures(app: AppTest) -> list[dict[str, Any]]:
+    """All that is drawn by our own component."""
+    plots = [each for each in app.get("bidi_component") if each.proto.component_name == "make_us_rich.plot"]
+    return [json.loads(json.loads(each.proto.json)["figure"]) for each in plots]
 
 
 def names(drawn: dict[str, Any]) -> set[str]:
@@ -177,7 +182,17 @@ def test_the_champions_card_tells_skill_folds_and_coverage(opened: Opened) -> No
     assert "published 1 Jan 2025, 00:05 UTC" in told
     assert "of the outcomes in those tests" in told
     assert "Its run is in MLflow, tagged version = " + VERSION in told
-    assert len(app.get("plotly_chart")) == 6
+    assert len(figures(app)) + len(app.get("plotly_chart")) == 6
+
+
+def test_our_part_of_plotly_can_draw_what_it_is_given(opened: Opened) -> None:
+    drawn = [
+        trace["type"]
+        for page in (forecast_page, models_page)
+        for each in figures(opened(page))
+        for trace in each["data"]
+    ]
+    assert set(drawn) == {"scatter", "bar", "candlestick"}
 
 
 def test_challengers_and_verdicts_are_told_with_their_reasons(opened: Opened) -> None:

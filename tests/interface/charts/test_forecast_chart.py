@@ -8,7 +8,7 @@ import pytest
 
 from forecast_answers import FIRST, HOUR, candles, fan, past, prediction
 from interface.charts.candles import gaps
-from interface.charts.forecast import Scene, View, candles_with_fan
+from interface.charts.forecast import Scene, candles_with_fan
 from interface.charts.past import held, unbroken
 from interface.palette import DARK, LIGHT
 
@@ -144,12 +144,6 @@ def test_without_past_forecasts_there_is_no_record(scene: Scene) -> None:
     assert traces(replace(scene, past=None), legendgroup="past") == []
     nothing = past(hours=())
     assert traces(replace(scene, past=nothing), legendgroup="past") == []
-
-
-def test_a_zoom_is_kept(scene: Scene) -> None:
-    view = View(("2025-03-02 00:00", "2025-03-02 12:00"), (120.0, 140.0))
-    layout = candles_with_fan(scene, LIGHT, view).layout
-    assert (layout.xaxis.range, layout.yaxis.range) == (view.x, view.y)
 
 
 def test_what_a_zoom_is_of_stays_the_same_when_a_candle_closes(scene: Scene) -> None:
