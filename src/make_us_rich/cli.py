@@ -167,6 +167,16 @@ def hourly(names: tuple[str, ...], env: str | None) -> None:
 
 
 @cli.command()
+@click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
+@in_one_line
+def prune(env: str | None) -> None:
+    """Delete runs from MLflow's record that are older than hourly.mlflow_days; kedro hourly does it too."""
+    from make_us_rich.hourly import pruning
+
+    click.echo(pruning.prune(env))
+
+
+@cli.command()
 @click.option("--env", "-e", default=None, help="Environment of the runs, such as production.")
 @in_one_line
 def schedule(env: str | None) -> None:

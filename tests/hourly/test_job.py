@@ -50,7 +50,7 @@ class Site:
         return self.results.get(task.pipeline, Ended(0, "published"))
 
     def work(self, **changes: Any) -> list[Run]:
-        parameters = HourlyParameters(**{"run_minutes": 30, "tries": 2, "kept_runs": 200, **changes})
+        parameters = HourlyParameters(**{"run_minutes": 30, "tries": 2, "kept_runs": 200, "mlflow_days": 30, **changes})
         logs = Logs(self.folder / "logs")
         try:
             return Job(self.catalog, PAIRS, parameters, self.run, logs, self.clock).work(lambda run: None)

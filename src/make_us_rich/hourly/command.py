@@ -11,14 +11,18 @@ from make_us_rich.alerts import watch
 from make_us_rich.catalog import open_catalog, open_config
 from make_us_rich.config import find_project
 from make_us_rich.domain.errors import LockedError, MakeUsRichError, UnknownPairError
-from make_us_rich.hourly.job import Job, kedro_runner
+from make_us_rich.hourly.job import Job, kedro_command, kedro_runner
 from make_us_rich.hourly.logs import Logs
 from make_us_rich.hourly.parameters import HourlyParameters
+from make_us_rich.hourly.process import run_bounded
 from make_us_rich.hourly.runs import Run
 from make_us_rich.locks import pair_lock
 
 FOLDER = Path("data") / "hourly"
 """Where the logs are, below the project: on this machine, wherever the store is."""
+
+PRUNE_SECONDS = 600.0
+"""For deleting what is old in MLflow; what is left over is deleted the next time."""
 
 
 def work(names: Sequence[str], env: str | None, tell: Callable[[Run], Any]) -> bool:
@@ -46,12 +50,22 @@ def work(names: Sequence[str], env: str | None, tell: Callable[[Run], Any]) -> b
         try:
             with pair_lock(str(folder), "hourly"):
                 done = job.work(tell)
+                if done and not names:
+                    _prune(env, project, logs)
                 if not names:
                     _look_around(env, logs)
                 return all(run.ok for run in done)
         except LockedError:
             logs.tell("the job before this one is still at work")
             return True
+
+
+def _prune(env: str | None, project: Path, logs: Logs) -> None:
+    """Delete MLflow's old runs; that this failed is in the log, and no reason for the job to fail."""
+    ended = run_bounded(kedro_command("prune", env=env), project, logs.running, PRUNE_SECONDS)
+    logs.keep_output(ended.reason)
+    if ended.exit_code:
+        logs.tell(f"MLflow: {ended.reason}")
 
 
 def _look_around(env: str | None, logs: Logs) -> None:

@@ -32,11 +32,16 @@ def kedro_runner(env: str | None, project: Path, output: Path, minutes: float) -
     """
 
     def run(task: Task) -> Ended:
-        chosen = [f"--env={env}"] if env else []
-        command = [sys.executable, "-m", "kedro", "run", f"--pipeline={task.pipeline}", *chosen]
+        command = kedro_command("run", f"--pipeline={task.pipeline}", env=env)
         return run_bounded(command, project, output, 60 * minutes)
 
     return run
+
+
+def kedro_command(*arguments: str, env: str | None) -> list[str]:
+    """A command of Kedro's, with the Python that runs here."""
+    chosen = [f"--env={env}"] if env else []
+    return [sys.executable, "-m", "kedro", *arguments, *chosen]
 
 
 @dataclass
