@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from make_us_rich.hourly.tasks import KINDS
+from make_us_rich.domain.forecast import HORIZON
 
 SHORT = """
 pairs: [btc_usdt, eth_usdt]
@@ -36,8 +37,9 @@ def test_a_pair_is_run_once_an_hour_and_recorded(scheduled: Any) -> None:
     told = scheduled.start("hourly", "btc_usdt").ok().output
 
     assert scheduled.champion().manifest.pair == "btc_usdt"
-    pipelines = [kind.format(pair="btc_usdt") for kind in KINDS]
-    assert [run["pipeline"] for run in runs_of(scheduled, "btc_usdt")] == pipelines
+    # A first model, and the forecast that had to wait for it.
+    assert [run["pipeline"] for run in runs_of(scheduled, "btc_usdt")] == ["btc_usdt", "monitor_btc_usdt"]
+    assert len(pd.read_parquet(scheduled.path("07_model_output", "btc_usdt", "live_record.parquet"))) == HORIZON
     assert told == scheduled.path("hourly", "hourly.log").read_text()
     assert not scheduled.path("08_reporting", "eth_usdt").exists(), "only the pair that was named"
     assert scheduled.start("hourly", "btc_usdt").ok().output == "", "its hour is done"
@@ -51,12 +53,13 @@ def test_a_pair_that_fails_leaves_the_others_alone_and_the_exit_code_tells(sched
 
     command = scheduled.start("hourly")
 
-    assert command.wait() == 1
+    assert command.wait(300) == 1  # Four runs.
     assert "btc_usdt failed" in command.errors
     assert "a folder is where a file should be" in command.errors
     assert "eth_usdt ok" in command.output
     assert [run["ok"] for run in runs_of(scheduled, "btc_usdt") if run["pipeline"] == "btc_usdt"] == [False]
     assert scheduled.champion("eth_usdt").manifest.pair == "eth_usdt"
+    assert "0 runs of MLflow's are older than 30 days" in scheduled.path("hourly", "output.log").read_text()
 
 
 def test_a_pair_that_is_not_configured_is_refused(scheduled: Any) -> None:
