@@ -37,6 +37,10 @@ class Usage(Answer):
         """Whether the user may do what admins may."""
         return "admin" in self.roles
 
+    def after_a_call(self) -> "Usage":
+        """The month with one call more, as it will be answered when it is asked for again."""
+        return self.model_copy(update={"used": self.used + 1, "remaining": max(0, self.remaining - 1)})
+
 
 class Users(Answer):
     """A page of users."""
@@ -196,3 +200,22 @@ class Ready(Answer):
     ready: bool
     reasons: list[str]
     degraded: list[str]
+
+
+class RunEnded(Answer):
+    """One run that the hourly job made."""
+
+    pair: str
+    pipeline: str
+    started: datetime
+    ended: datetime
+    ok: bool
+    reason: str
+    missed: int
+
+
+class LastRuns(Answer):
+    """The last hourly runs, the newest first, and pairs whose record of them cannot be read."""
+
+    runs: list[RunEnded]
+    problems: list[str]

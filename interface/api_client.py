@@ -153,6 +153,10 @@ class ApiClient:
         """What everybody together has used of the month."""
         return self._ask("GET", "/admin/consumption", answers.Consumption)
 
+    def last_runs(self) -> answers.LastRuns:
+        """How the last hourly runs of all pairs ended."""
+        return self._ask("GET", "/admin/runs", answers.LastRuns)
+
     def update_models(self) -> answers.Loaded:
         """Load the newest champions now."""
         return self._ask("PUT", "/update_models", answers.Loaded)

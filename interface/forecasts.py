@@ -68,7 +68,10 @@ def current(pair: str) -> Current:
     """
     served = pairs().of(pair) or PairServed(pair=pair, version=None, architecture=None, issued_at=None, problem=None)
     issue = _Issue(session.user().name, pair, served.version, served.issued_at)
+    before = datetime.now(UTC)
     remembered = _predicted(session.client(), issue)
+    if remembered.asked_at >= before:
+        session.count_a_call()
     prediction, since = remembered.prediction, datetime.now(UTC) - remembered.asked_at
     return Current(prediction, timedelta(seconds=prediction.age_seconds) + since, served.problem)
 

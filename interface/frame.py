@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from interface import markup, session, states
 from interface.api_answers import Usage
@@ -25,15 +26,18 @@ def header(title: str, about: str = "") -> None:
     st.html(markup.fill('<div class="mur-header"><h1>{title}</h1><p>{about}</p></div>', title=title, about=about))
 
 
-def sidebar(user: Usage) -> None:
-    """Who is logged in, what is left of the month, and the way out."""
+def sidebar(user: Usage) -> DeltaGenerator:
+    """Who is logged in, what is left of the month, and the way out; returns the place of the meter."""
     with st.sidebar, st.container(key="who"):
         markup.show(_WHO, name=user.name, roles="Admin" if user.is_admin else "Member")
-        meter(user)
+        place = st.empty()
+        with place:
+            meter(user)
         if st.button("Log out", key="log-out", width="stretch"):
             with states.told():
                 session.leave()
             st.rerun()
+    return place
 
 
 def meter(user: Usage, note: str = "") -> None:

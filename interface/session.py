@@ -44,6 +44,11 @@ def user() -> Usage:
     return known
 
 
+def count_a_call() -> None:
+    """A call has been charged since the API was asked what is used."""
+    st.session_state[_USER] = user().after_a_call()
+
+
 def recognise() -> Usage | None:
     """Ask the API who is logged in; none where nobody is.
 

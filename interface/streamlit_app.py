@@ -25,9 +25,12 @@ def main() -> None:
     if user is None:
         login.show()
     else:
-        frame.sidebar(user)
+        place = frame.sidebar(user)
         with states.told():
             run(page)
+        if session.user() != user:  # The page has made a call.
+            with place:
+                frame.meter(session.user())
 
 
 def run(page: StreamlitPage) -> None:

@@ -13,6 +13,8 @@ Tone = Literal["good", "fair", "poor"]
 _EIGHTY = (0.1, 0.9)
 _LUCK = 2.0
 """Standard errors that a share may be off by chance."""
+ENOUGH = 20
+"""Outcomes below which a share of them says nothing: all of three hours held is no 100 %."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def held(share: float | None, count: int, horizon: int) -> Said:
     """
     if share is None or not count:
         return Said("No forecast has been checked against what came true yet")
+    if count < ENOUGH:
+        return Said(f"{hours(count)} checked so far, too few to tell")
     luck = _LUCK * sqrt(0.8 * 0.2 * horizon / count)
     off = share - 0.8
     what = "held" if horizon == 1 else f"at {hours(horizon)} held"

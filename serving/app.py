@@ -22,7 +22,19 @@ from serving.limits import Limited
 from serving.metrics import Requests, StoreCollector
 from serving.observing import Observing
 from serving.routes import accounts as account_routes
-from serving.routes import admin, champions, documentation, health, inference_v2, metrics, models, past, predict, stream
+from serving.routes import (
+    admin,
+    champions,
+    documentation,
+    health,
+    inference_v2,
+    metrics,
+    models,
+    past,
+    predict,
+    runs,
+    stream,
+)
 from serving.settings import Settings
 from serving.store.announcer import Announcer
 from serving.store.refreshing import Refresher
@@ -92,7 +104,7 @@ def _include(app: FastAPI) -> None:
     routes = APIRouter(prefix=PREFIX)
     for module in (predict, stream, past, models, health, metrics):
         routes.include_router(module.router)
-    for module in (account_routes, admin, champions):
+    for module in (account_routes, admin, champions, runs):
         routes.include_router(module.router, responses=errors.answers(400, 401, 403, 404, 409, 413, 422, 429, 503))
     # First, and at the top: to find a route among nested ones takes as long as to answer.
     quick = Route(f"{PREFIX}/predict", predict.Direct(), methods=["GET", "PUT"], include_in_schema=False)

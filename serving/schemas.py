@@ -232,3 +232,30 @@ class PastForecasts(Answer):
     coverage: dict[str, float | None]
     """Share of the outcomes within the interval of that many per cent, 0 to 1."""
     forecasts: list[PastForecast]
+
+
+class RunEnded(Answer):
+    """One run of one pair's pipeline, which the hourly job made."""
+
+    pair: str
+    pipeline: str
+    """Such as ``monitor_btc_usdt``."""
+    hour: datetime
+    """The full hour that it was for, UTC."""
+    started: datetime
+    ended: datetime
+    ok: bool
+    exit_code: int
+    """Of its process; negative for a signal."""
+    reason: str
+    """What it said last, or why it failed."""
+    missed: int
+    """Hours before it for which nothing was done, and which it made up for."""
+
+
+class LastRuns(Answer):
+    """The last hourly runs, the newest first."""
+
+    runs: list[RunEnded]
+    problems: list[str]
+    """Pairs whose record of runs cannot be read, and why."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving_process import PATIENCE, REPO, wait_until
+from server_process import PATIENCE, REPO
+from serving_process import wait_until
 from synthetic import VERSION, lay_out, store
 
 

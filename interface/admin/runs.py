@@ -1,16 +1,16 @@
 """Runs and alerts: whether the API is whole, what is wrong now, and how the last runs ended."""
 
 import os
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from interface import forecasts, records, session, states, tables
-from interface.api_answers import Ready
+from interface import session, states, tables
+from interface.api_answers import LastRuns, Ready, RunEnded
+from interface.api_errors import UnavailableError
+from interface.numbers import hours, lasting
 from make_us_rich.domain.errors import MakeUsRichError
-from make_us_rich.hourly.runs import Run, read_runs
 
 if TYPE_CHECKING:
     from make_us_rich.alerts.telling import Memory
@@ -19,20 +19,10 @@ _MOST = 25
 
 
 def show() -> None:
-    """What the API says of itself, and what the hourly job and the watch have written."""
+    """What the API says of itself and of the hourly job, and what the watch has written."""
     _health(session.client().ready())
-    try:
-        memory, runs = _alerts(), newest(_runs(each.pair) for each in forecasts.pairs().pairs)
-    except MakeUsRichError as error:
-        states.notice("The store cannot be read.", str(error), "stop")
-        return
-    _show_alerts(memory)
-    _show_runs(runs)
-
-
-def newest(of_pairs: Iterable[list[Run]]) -> list[Run]:
-    """The last runs of all pairs, the newest first."""
-    return sorted((run for runs in of_pairs for run in runs), key=lambda run: run.ended, reverse=True)[:_MOST]
+    _show_alerts()
+    _show_runs()
 
 
 def _health(ready: Ready) -> None:
@@ -44,8 +34,13 @@ def _health(ready: Ready) -> None:
         states.notice("The API answers, but not with the newest:", each)
 
 
-def _show_alerts(memory: "Memory") -> None:
+def _show_alerts() -> None:
     st.subheader("Alerts")
+    try:
+        memory = _alerts()
+    except MakeUsRichError as error:
+        states.notice("What the watch has told cannot be read.", str(error), "stop")
+        return
     if memory.open:
         rows = [[_at(each.since), each.alert.subject, each.alert.text] for each in memory.open.values()]
         tables.show("What is wrong now", ["Wrong since (UTC)", "With", "What"], rows)
@@ -56,13 +51,28 @@ def _show_alerts(memory: "Memory") -> None:
         states.notice("No alerts yet.", "kedro watch looks whether something is wrong, and tells.", "calm")
 
 
-def _show_runs(runs: list[Run]) -> None:
+def _show_runs() -> None:
     st.subheader("Last runs")
-    if not runs:
-        states.notice("No hourly run yet.", "kedro hourly runs what an hour asks for; cron calls it.", "calm")
+    try:
+        found = session.client().last_runs()
+    except UnavailableError as error:
+        states.show_briefly(states.of_error(error))
         return
-    rows = [[_at(run.ended), run.pipeline, "ok" if run.ok else "failed", run.reason] for run in runs]
-    tables.show("Last runs", ["Ended (UTC)", "Pipeline", "Result", "What it said last"], rows)
+    for problem in found.problems:
+        states.notice("A record cannot be read.", problem, "stop")
+    if found.runs:
+        tables.show("Last runs", ["Ended (UTC)", "Pipeline", "Result", "Took", "What it said last"], _rows(found))
+    elif not found.problems:
+        states.notice("No hourly run yet.", "kedro hourly runs what an hour asks for; cron calls it.", "calm")
+
+
+def _rows(found: LastRuns) -> list[list[str]]:
+    return [[_at(run.ended), run.pipeline, *_result(run), run.reason] for run in found.runs]
+
+
+def _result(run: RunEnded) -> tuple[str, str]:
+    late = f", catches up {hours(run.missed)}" if run.missed else ""
+    return f"{'ok' if run.ok else 'failed'}{late}", lasting(run.ended - run.started)
 
 
 @st.cache_data(ttl=15, max_entries=1, show_spinner=False)
@@ -73,11 +83,6 @@ def _alerts() -> "Memory":
 
     told = read_told(os.environ.get("MAKE_US_RICH_ENV"))
     return Memory.read({name: told[name] for name in ("open", "told") if name in told})
-
-
-@st.cache_data(ttl=15, max_entries=200, show_spinner=False)
-def _runs(pair: str) -> list[Run]:
-    return read_runs(records.load(f"{pair}.runs") or {}, pair)
 
 
 def _at(moment: datetime) -> str:

@@ -50,9 +50,10 @@ def _record(past: PastForecasts | None) -> Card:
     share = past.coverage.get("80") if past else None
     count = sum(each.outcome is not None for each in past.forecasts) if past else 0
     said = words.held(share, count, past.horizon if past else 1)
-    figure = "–" if share is None else percent(share, 0)
-    promise = "" if share is None else f", {words.as_promised(said)}"
-    return Card(f"Record of the 80{THIN}% range", figure, "held", f"{said.text}{promise}", said.tone)
+    label = f"Record of the 80{THIN}% range"
+    if share is None or count < words.ENOUGH:
+        return Card(label, "–", "", said.text, said.tone)
+    return Card(label, percent(share, 0), "held", f"{said.text}, {words.as_promised(said)}", said.tone)
 
 
 def _live_skill(choice: Choice) -> Card | None:

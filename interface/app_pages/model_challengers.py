@@ -60,7 +60,7 @@ def _row(each: Judged) -> dict[str, object]:
     return {
         "model": words.member_names(each.architecture),
         "verdict": "passed" if each.verdict.publish else "refused",
-        "skill": model_parts.hundred(each.skill),
+        "skill": model_parts.gained(each.skill, 2),
         "p": None if each.p is None else probability(each.p),
         "folds": None if each.folds is None else f"{each.folds_won} of {each.folds}",
         "c90": model_parts.hundred(each.coverage_90),

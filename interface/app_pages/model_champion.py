@@ -96,7 +96,7 @@ def _row(each: AtHorizon) -> dict[str, object]:
     own, reference = each.own, each.baseline
     return {
         "horizon": f"{each.horizon} h" if each.horizon else "mean of 1 to 24 h",
-        "skill": model_parts.hundred(each.crps_skill),
+        "skill": model_parts.gained(each.crps_skill, 1),
         "crps": model_parts.hundred(model_parts.hundred(own.crps)),
         "baseline": model_parts.hundred(model_parts.hundred(reference.crps)),
         "c50": model_parts.hundred(own.coverage_50),

@@ -40,6 +40,11 @@ def hundred(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
+def gained(share: float | None, digits: int) -> float | None:
+    """A skill as per cent, rounded; a loss that rounds to nothing is nothing, not minus nothing."""
+    return None if share is None else round(100 * share, digits) + 0.0
+
+
 def signed(share: float | None) -> str:
     """A skill, or a dash where there is none."""
     return "–" if share is None else percent(share, signed=True)

@@ -13,6 +13,7 @@ from serving.store.candles import CandleStore
 from serving.store.forecasts import Forecasts
 from serving.store.live import Live
 from serving.store.past import DAYS, Past
+from serving.store.runs import Runs
 from serving.store.store import ModelsStore
 
 PAST_HOURS = DAYS * 24 + HORIZON
@@ -21,13 +22,14 @@ PAST_HOURS = DAYS * 24 + HORIZON
 
 @dataclass(frozen=True)
 class Stores:
-    """Champions, candles, and the forecasts made of them."""
+    """Champions, candles, the forecasts made of them, and what the hourly job has done."""
 
     models: ModelsStore
     candles: CandleStore
     forecasts: Forecasts
     past: Past
     live: Live
+    runs: Runs
 
     @classmethod
     def of(cls, catalog: DataCatalog, client: BinanceClient, pairs: Sequence[str]) -> Self:
@@ -50,7 +52,7 @@ class Stores:
         candles = CandleStore(client, pairs, depth)
         forecasts = Forecasts(models, candles)
         live = Live(catalog, pairs)
-        return cls(models, candles, forecasts, Past(models, candles, live), live)
+        return cls(models, candles, forecasts, Past(models, candles, live), live, Runs(catalog, pairs))
 
     def refresh_models(self) -> None:
         """Ask for new champions, forecast with them, and read how good the forecasts were."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 from interface import session
 from interface.api_client import ApiClient
 from interface.api_errors import UnauthorizedError
+from make_us_rich.catalog import open_catalog
+from make_us_rich.hourly.runs import Run, write_runs
 from published_api import PASSWORD, make_admin, published_api
 from synthetic import VERSION, store
 
@@ -170,6 +173,25 @@ def test_every_login_is_ended(page: Page, member: ApiClient) -> None:
 
     with pytest.raises(UnauthorizedError):
         member.me()
+
+
+def test_the_last_runs_are_told_with_how_they_ended(page: Page, admin: ApiClient, api, monkeypatch) -> None:
+    monkeypatch.chdir(api.project)
+    catalog, nine = open_catalog("local", api.project), datetime(2025, 3, 1, 9, tzinfo=UTC)
+    made = {"pair": "btc_usdt", "pipeline": "monitor_btc_usdt", "hour": nine, "started": nine, "exit_code": 0}
+    good = Run(**made, ended=nine + timedelta(minutes=2), ok=True, reason="the forecast is recorded", missed=2)
+    bad = Run(**made, ended=nine + timedelta(hours=1), ok=False, reason="<b>no</b> answer")
+    app = choose(page("admin", admin), "Runs and alerts")
+    assert "No hourly run yet." in shown(app)
+    assert "No alerts yet." in shown(app)
+    catalog.save("btc_usdt.runs", write_runs([good, bad], 10))
+    told = shown(app.run()).replace("\u00a0", " ")
+    assert told.index("2025-03-01 10:00") < told.index("2025-03-01 09:02")
+    assert "ok, catches up 2 hours" in told
+    assert "&lt;b&gt;no&lt;/b&gt; answer" in told
+    catalog.save("btc_usdt.runs", {"runs": [{}]})
+
+    assert "btc_usdt: the record of runs is damaged" in shown(app.run())
 
 
 def test_an_earlier_version_is_made_the_champion(page: Page, tmp_path: Path, client_at) -> None:

@@ -114,6 +114,16 @@ def test_a_role_that_was_given_shows_at_the_next_step(open_app, api, member, nam
     assert "Admin" in shown(app)
 
 
+def test_the_meter_counts_the_call_that_the_page_has_just_made(open_app, api, member, name: str, monkeypatch) -> None:
+    monkeypatch.chdir(api.project)
+    monkeypatch.setattr(ContextProxy, "headers", {})
+    app = log_in(open_app(api.url), name)
+
+    assert member.me().used == 1
+    assert "1 of 1,000 calls" in shown(app)
+    assert "0 of 1,000 calls" not in shown(app)
+
+
 def test_the_api_away_is_told_and_the_login_kept(open_app, api, member, name: str, monkeypatch) -> None:
     app = log_in(open_app(api.url), name)
     monkeypatch.setenv("MAKE_US_RICH_API_URL", f"http://127.0.0.1:{free_port()}")

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from conftest import free_port
 from interface import records, session
 from interface.api_client import ApiClient
+from interface.app_pages.model_parts import gained
 from judged import judge
 from published_api import NOW
 from serving_process import ApiProcess
@@ -201,6 +202,12 @@ def test_challengers_and_verdicts_are_told_with_their_reasons(opened: Opened) ->
     assert "har: published mean CRPS 3 % below the baseline's" in told
     assert "lstm: not published refused: no luck" in told
     assert told.index("har: published") < told.index("lstm: not published")
+
+
+def test_a_loss_that_rounds_to_nothing_is_not_minus_nothing() -> None:
+    assert f"{gained(-0.0004, 1):+.1f}" == "+0.0"
+    assert gained(-0.0126, 1) == -1.3
+    assert gained(None, 1) is None
 
 
 def test_scores_are_numbers_in_columns(opened: Opened) -> None:

@@ -76,6 +76,11 @@ def test_a_record_is_judged_by_what_luck_can_do(share: float, horizon: int, tone
     assert (said.tone, words.as_promised(said)) == (tone, meaning)
 
 
+def test_a_record_of_a_few_hours_is_no_share() -> None:
+    assert plain(words.held(1.0, 3, 1).text) == "3 hours checked so far, too few to tell"
+    assert plain(words.held(1.0, 20, 1).text) == "80 % interval held 100 % of the last 20 hours"
+
+
 def test_no_record_is_no_number() -> None:
     assert words.held(None, 0, 1).text == "No forecast has been checked against what came true yet"
 

@@ -1,32 +1,11 @@
 """What a process that serves has loaded, and what it has not."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+from fresh_process import TRAINS, found, loaded_after
 from make_us_rich.replay import ReplayServer
 
-REPO = Path(__file__).resolve().parents[2]
-
-NEVER = {
-    "aiohttp",
-    "kedro.framework",
-    "kedro.runner",
-    "kedro_mlflow",
-    "kedro_viz",
-    "lightning",
-    "mlflow",
-    "onnx",
-    "onnxscript",
-    "optuna",
-    "plotly",
-    "pyarrow",
-    "pytorch_lightning",
-    "scipy",
-    "sklearn",
-    "streamlit",
-    "torch",
-}
+NEVER = TRAINS | {"plotly", "pyarrow", "streamlit"}
 
 SERVE = """
 import sys
@@ -38,23 +17,13 @@ app.state.stores.refresh_models()
 app.state.stores.refresh_candles()
 assert app.state.stores.past.at("btc_usdt", 1).forecasts
 assert app.state.stores.forecasts.get("btc_usdt")
+assert app.state.stores.runs.newest(1).problems == []
 assert app.openapi()
-print(*(name for name, module in sys.modules.items() if module is not None))
 """
 
 
 def test_a_process_that_serves_loads_no_training_framework(project: Path, exchange: ReplayServer) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", SERVE, exchange.url],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=project,
-        env={"PYTHONPATH": str(REPO), "PATH": ""},
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    loaded = loaded_after(SERVE, project, exchange.url)
 
-    loaded = set(ended.stdout.split())
-    assert {name for name in NEVER if any(each == name or each.startswith(f"{name}.") for each in loaded)} == set()
+    assert found(NEVER, loaded) == set()
     assert "onnxruntime" in loaded

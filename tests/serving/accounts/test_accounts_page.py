@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi.routing import APIRoute
 
 from serving.accounts.settings import AccountsSettings
-from serving.routes import accounts, admin, champions
+from serving.routes import accounts, admin, champions, runs
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "accounts.md").read_text()
 
@@ -21,6 +21,8 @@ def test_every_setting_is_there_with_its_default() -> None:
 
 def test_every_endpoint_is_there() -> None:
     told = {f"{method} {path}" for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/api/v1/[^`?]+)[^`]*`", PAGE)}
-    routes = [route for router in (accounts.router, admin.router, champions.router) for route in router.routes]
+    routes = [
+        route for router in (accounts.router, admin.router, champions.router, runs.router) for route in router.routes
+    ]
     there = {f"{m} /api/v1{r.path}" for r in routes if isinstance(r, APIRoute) for m in r.methods}
     assert told == there

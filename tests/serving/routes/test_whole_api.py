@@ -1,4 +1,4 @@
-"""The whole API against its own description, and the one error shape everywhere."""
+"""The whole API against its own description, and one shape of errors for each part."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from serving.errors import ErrorAnswer
+from serving.errors import INFERENCE_PREFIX, ErrorAnswer, InferenceErrorAnswer
 from serving_process import PATIENCE, ApiProcess
 
 with warnings.catch_warnings():
@@ -104,7 +104,8 @@ def _try_out(
         response = case.call(headers=headers, timeout=PATIENCE)
         case.validate_response(response, checks=CHECKED)
         if response.status_code >= 400 and not operation.path.endswith(("readyz", "ready")):
-            ErrorAnswer.model_validate_json(response.content)
+            shape = InferenceErrorAnswer if operation.path.startswith(INFERENCE_PREFIX) else ErrorAnswer
+            shape.model_validate_json(response.content)
         seen.append(response.status_code)
 
     with suppress(Unsatisfiable):  # Where there is nothing to get wrong.
