@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from conftest import free_port
 
 REPO = Path(__file__).resolve().parents[2]
 FILES = ("docker-compose.yml", "tests/compose/override.yml")
-EXTRAS = "training,serving,interface"
+DOCKERFILES = "\n".join(file.read_text() for file in sorted(REPO.glob("*/Dockerfile")))
+EXTRAS = ",".join(re.findall(r'"\.\[(.+?)\]"', DOCKERFILES))
+"""What images install of the package."""
 OTHERS = ("mlflow", "psycopg2-binary", "boto3", "setuptools", "wheel")
 
 
@@ -69,6 +72,8 @@ class Composition:
             "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
             "POSTGRES_PASSWORD": secrets.token_hex(20),
+            "MAKE_US_RICH_ALERT_URLS": "json://sink:8080/",
+            "COMPOSE_FILE": ":".join(str(REPO / file) for file in FILES),
             "API_PORT": str(free_port()),
             "INTERFACE_PORT": str(free_port()),
         }
@@ -85,9 +90,19 @@ class Composition:
 
     def compose(self, *arguments: str) -> str:
         """What a command of compose says."""
-        files = [part for file in FILES for part in ("--file", str(REPO / file))]
-        project = ["--project-directory", str(REPO)]
-        return self.engine.docker("compose", *project, *files, *arguments, **self.variables)
+        return self.engine.docker("compose", *arguments, **self.variables)
+
+    def type(self, line: str, folder: Path) -> str:
+        """What a line of the documentation says, typed in a folder; its exit code is 0."""
+        typed = ["bash", "-o", "pipefail", "-c", line]
+        variables = {**self.engine.variables, **self.variables}
+        done = subprocess.run(typed, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+
+    def megabytes(self, image: str) -> int:
+        """An image's size."""
+        return round(int(self.engine.docker("image", "inspect", "--format", "{{.Size}}", image)) / 1e6)
 
     def state(self, service: str) -> dict[str, Any]:
         """How a service's container is."""

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import network
+
 HERE = ("docker.io", "containerd", "tini")
 """Packages of this release of Debian."""
 NEWER = ("docker-compose", "docker-buildx")
@@ -99,7 +101,17 @@ def run(*command: str, cwd: Path | None = None) -> str:
 
 @contextmanager
 def started(engine: Engine) -> Iterator[Engine]:
-    """The engine while it runs."""
+    """The engine while it runs; what it changes of this machine's network is put back."""
+    with network.kept():
+        try:
+            with _running(engine):
+                yield engine
+        finally:
+            unmount(engine.folder)
+
+
+@contextmanager
+def _running(engine: Engine) -> Iterator[None]:
     folder = engine.folder
     command = [
         "dockerd",
@@ -120,10 +132,17 @@ def started(engine: Engine) -> Iterator[Engine]:
             assert process.poll() is None, (folder / "log").read_text()[-3000:]
             assert time.monotonic() < deadline, "the engine does not answer"
             time.sleep(0.5)
-        yield engine
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=120)
+
+
+def unmount(folder: Path) -> None:
+    """Take away what the engine has left mounted below its folder, the deepest first."""
+    points = [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
+    for point in sorted((point for point in points if point.is_relative_to(folder)), reverse=True):
+        run("umount", str(point))
 
 
 def make_base(engine: Engine, weed: Path) -> None:

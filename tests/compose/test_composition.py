@@ -1,6 +1,8 @@
 """``make test-compose``: images are built, everything comes up, a pair is trained into the store and predicted."""
 
 import os
+import re
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,10 +12,20 @@ import httpx
 import pytest
 import yaml
 from composition import Composition, up, wheels_served
-from engine import install, make_base, started
+from engine import BASE, install, make_base, started
+from runbook import PAGE, commands
 
 FOLDER = os.environ.get("MAKE_US_RICH_ENGINE")
-COMPOSE = yaml.safe_load((Path(__file__).resolve().parents[2] / "docker-compose.yml").read_text())
+REPO = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((REPO / "docker-compose.yml").read_text())
+TAGS = dict(each["image"].rsplit(":", 1) for each in COMPOSE["services"].values())
+SIZES = {
+    image: int(megabytes.replace(",", ""))
+    for image, megabytes in re.findall(
+        r"^\| `(make-us-rich/\w+)` .* ([\d,]+) MB \|$", (REPO / "docs" / "deployment.md").read_text(), re.MULTILINE
+    )
+}
+"""Of images, beyond the base."""
 STAYING = sorted(
     name for name, each in COMPOSE["services"].items() if each["restart"] == "unless-stopped" and "profiles" not in each
 )
@@ -71,6 +83,19 @@ def test_runs_are_recorded_on_the_mlflow_server(composition: Composition, token:
     assert int(composition.compose("exec", "-T", "trainer", "python", "-c", ask).split()[-1]) >= 1
 
 
+def test_runs_that_are_marked_as_deleted_can_be_deleted_for_good(composition: Composition, token: str) -> None:
+    mark = (
+        "import mlflow;"
+        " ended = mlflow.search_runs(search_all_experiments=True, filter_string=\"attributes.status = 'FINISHED'\");"
+        " mlflow.delete_run(ended.run_id[0]); print(ended.run_id[0])"
+    )
+    run = composition.compose("exec", "-T", "trainer", "python", "-c", mark).split()[-1]
+    collect = "mlflow gc --backend-store-uri=postgresql+psycopg2://make_us_rich@postgres/mlflow"
+
+    assert f"{run} has been permanently deleted" in composition.compose("exec", "-T", "mlflow-gc", "sh", "-c", collect)
+    assert "0 runs of MLflow's" in composition.compose("exec", "-T", "trainer", "kedro", "prune")
+
+
 def test_only_the_api_and_the_interface_are_open(composition: Composition) -> None:
     opened = composition.engine.docker("ps", "--format", "{{.Names}} {{.Ports}}")
     mapped = [line.split()[0] for line in opened.splitlines() if "->" in line]
@@ -81,6 +106,65 @@ def test_only_the_api_and_the_interface_are_open(composition: Composition) -> No
 def test_nobody_is_root(composition: Composition) -> None:
     for service in STAYING:
         assert composition.compose("exec", "-T", service, "id", "-u").strip() != "0", service
+
+
+def forecast(composition: Composition, token: str) -> dict[str, object]:
+    answer = predict(composition, token)
+    assert answer.status_code == 200, answer.text
+    said = answer.json()["forecast"]
+    return {name: said[name] for name in ("version", "issued_at", "quantiles")}
+
+
+def test_what_is_wrong_is_told_to_the_addresses_of_the_owner(composition: Composition, token: str) -> None:
+    composition.compose("stop", "api")
+    composition.compose("exec", "-T", "trainer", "kedro", "watch")
+    composition.compose("start", "api")
+    composition.wait_for(f"{composition.api}/readyz")
+
+    assert "the API at http://api:8000 does not answer" in composition.compose("logs", "sink")
+
+
+@pytest.mark.parametrize("image", SIZES)
+def test_an_image_has_the_size_that_is_documented(composition: Composition, image: str) -> None:
+    above_base = composition.megabytes(f"{image}:{TAGS[image]}") - composition.megabytes(BASE)
+
+    assert above_base == pytest.approx(SIZES[image], rel=0.1)
+
+
+@pytest.mark.parametrize("heading", ["How is it?", "Upgrade"])
+def test_the_commands_of_the_runbook_work(composition: Composition, token: str, heading: str, tmp_path: Path) -> None:
+    for line in commands(heading):
+        composition.type(line, tmp_path)
+
+    composition.wait_for(f"{composition.api}/readyz")
+    assert predict(composition, token).status_code == 200
+
+
+def test_after_backup_wipe_and_restore_forecasts_and_accounts_are_the_same(
+    composition: Composition, token: str, tmp_path: Path
+) -> None:
+    before = forecast(composition, token)
+    for line in commands("Back up"):
+        composition.type(line, tmp_path)
+
+    composition.compose("down", "--volumes", "--timeout", "20")
+    for line in commands("Restore"):
+        composition.type(line, tmp_path)
+
+    composition.wait_for(f"{composition.api}/readyz")
+    assert forecast(composition, token) == before
+
+
+def test_secrets_are_rotated(composition: Composition, token: str, tmp_path: Path) -> None:
+    rotated = secrets.token_hex(20)
+    line = next(line for line in re.findall(r"`(docker compose exec postgres psql.+?)`", PAGE))
+    composition.type(line.replace("…", rotated), tmp_path)
+    composition.variables |= {"POSTGRES_PASSWORD": rotated, "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20)}
+
+    composition.type("docker compose up --detach --wait", tmp_path)
+
+    composition.wait_for(f"{composition.api}/readyz")
+    assert predict(composition, token).status_code == 200
 
 
 @pytest.mark.parametrize("service", STAYING)
