@@ -75,7 +75,7 @@ def run_later(project: Any, exchange: ReplayServer) -> Any:
 def hold_out(project: Any, exchange: ReplayServer, kills: list[Any]) -> int:
     """Kill a run at each moment; look at what is served, then run to the end. How many killed runs had published."""
     published = 0
-    for kill in kills:
+    for number, kill in enumerate(kills, 1):
         before = project.champion().manifest.version
         kill(run_later(project, exchange))
         check_whole(project, {before})
@@ -85,6 +85,7 @@ def hold_out(project: Any, exchange: ReplayServer, kills: list[Any]) -> int:
         assert after.manifest.version > before
         assert after.manifest.version in project.versions()
         assert after.widths.version == after.manifest.version
+        print(f"{project.folder.parent.name}: {number} of {len(kills)} killed, nothing torn", flush=True)
     return published
 
 
