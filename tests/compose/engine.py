@@ -102,7 +102,9 @@ def run(*command: str, cwd: Path | None = None) -> str:
 @contextmanager
 def started(engine: Engine) -> Iterator[Engine]:
     """The engine while it runs; what it changes of this machine's network is put back."""
-    with network.kept():
+    answers = subprocess.run(["docker", "info"], env=engine.variables, capture_output=True, check=False).returncode == 0
+    assert not answers, f"an engine runs in {engine.folder} already; end it: kill $(cat {engine.folder}/docker.pid)"
+    with network.kept(engine.folder / "network.json"):
         try:
             with _running(engine):
                 yield engine

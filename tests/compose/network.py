@@ -1,10 +1,12 @@
 """What an engine changes of this machine's network is as it was before, once the engine is gone."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TABLES = ("filter", "nat")
 """Of the packet filter; an engine adds chains and rules to these."""
@@ -13,19 +15,34 @@ FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Put back afterwards what there was: rules, bridges, whether packets are forwarded."""
-    rules, links, forwarding = {table: saved(table) for table in TABLES}, bridges(), FORWARDING.read_text()
+def kept(note: Path) -> Iterator[None]:
+    """Put back afterwards what there was: rules, bridges, whether packets are forwarded.
+
+    Args:
+        note: Where it is written meanwhile. What a run that was killed has left is put back by the next one.
+    """
+    if not note.exists():
+        note.write_text(json.dumps(_now()))
     try:
         yield
     finally:
-        for link in sorted(bridges() - links):
-            _run("ip", "link", "delete", link)
-        for table, before in rules.items():
-            if saved(table) != before:
-                _run("iptables-restore", "--table", table, given=before)
-        if FORWARDING.read_text() != forwarding:
-            FORWARDING.write_text(forwarding)
+        _put_back(json.loads(note.read_text()))
+        note.unlink()
+
+
+def _now() -> dict[str, Any]:
+    rules = {table: saved(table) for table in TABLES}
+    return {"rules": rules, "bridges": sorted(bridges()), "forwarding": FORWARDING.read_text()}
+
+
+def _put_back(before: dict[str, Any]) -> None:
+    for link in sorted(bridges() - set(before["bridges"])):
+        _run("ip", "link", "delete", link)
+    for table, rules in before["rules"].items():
+        if saved(table) != rules:
+            _run("iptables-restore", "--table", table, given=rules)
+    if FORWARDING.read_text() != before["forwarding"]:
+        FORWARDING.write_text(before["forwarding"])
 
 
 def saved(table: str) -> str:
