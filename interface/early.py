@@ -32,7 +32,9 @@ _STARTS = f"""<link rel="preload" as="script" href="./{plot.ADDRESS}" />
 <script>
   // After Streamlit has started, while it waits for its first message.
   addEventListener("DOMContentLoaded", () => {{
-    document.head.append(Object.assign(document.createElement("script"), {{ src: "./{plot.ADDRESS}" }}));
+    const script = Object.assign(document.createElement("script"), {{ src: "./{plot.ADDRESS}" }});
+    script.onerror = () => script.remove();  // Who needs it asks again.
+    document.head.append(script);
   }});
 </script>
 """

@@ -29,6 +29,7 @@ const FULL = {
 // Never another one: Plotly begins anew with a configuration that differs, and what was zoomed to is lost.
 const CONFIG = {
   displaylogo: false,
+  showSendToCloud: false,  // A chart is nobody's business but its reader's.
   modeBarButtonsToRemove: ["toImage", "autoScale2d", "lasso2d", "select2d"],
   modeBarButtonsToAdd: [SAVE, FULL],
 };
@@ -51,8 +52,18 @@ const follow = (Plotly, chart) => {
   };
 };
 
+// Not by Streamlit, which makes HTML of a component anew when it likes, and the chart in it would be gone.
+const place = (parentElement) => {
+  const found = parentElement.querySelector(":scope > .mur-plot");
+  if (found) return found;
+  const made = Object.assign(document.createElement("div"), { className: "mur-plot" });
+  made.setAttribute("role", "figure");
+  parentElement.append(made);
+  return made;
+};
+
 export default async function ({ data, parentElement }) {
-  const chart = parentElement.querySelector(".mur-plot");
+  const chart = place(parentElement);
   const { data: traces, layout } = JSON.parse(data.figure);
   chart.makeUsRichHeight = layout.height;
   chart.style.height = `${layout.height}px`;

@@ -19,7 +19,6 @@ _FILE = _HERE / "vendored" / f"{LIBRARY}.gz"
 _HEADERS = {"Content-Encoding": "gzip", "Cache-Control": "public, immutable, max-age=31536000"}
 _draw = st.components.v2.component(
     "make_us_rich.plot",
-    html='<div class="mur-plot" role="figure"></div>',
     js=(_HERE / "plot.js").read_text(),
     isolate_styles=False,
 )

@@ -16,6 +16,7 @@ from interface.settings import Settings
 _TOKEN = "login_token"  # noqa: S105
 _USER = "user"
 _ERRAND = "errand"
+_METER = "on_the_meter"
 _ENDED = "login_ended"
 _NEW_TOKEN = "new_api_token"  # noqa: S105
 _JUST_REGISTERED = "just_registered"
@@ -42,6 +43,22 @@ def user() -> Usage:
     """Who is logged in; a page is only run for somebody who is."""
     known: Usage = st.session_state[_USER]
     return known
+
+
+def meter_is_old() -> bool:
+    """Whether calls have been charged since the meter was drawn; never in the run that draws it."""
+    drawn: Usage | None = st.session_state.get(_METER)
+    return drawn is not None and drawn != user()
+
+
+def meter_is_drawn() -> None:
+    """The meter shows what is known to be used."""
+    st.session_state[_METER] = user()
+
+
+def meter_is_missing() -> None:
+    """A run begins, which draws the meter."""
+    st.session_state[_METER] = None
 
 
 def count_a_call() -> None:

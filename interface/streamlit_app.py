@@ -14,6 +14,7 @@ from interface.app_pages import account, admin, forecast, login, models, welcome
 def main() -> None:
     """One run of the script."""
     frame.dress()
+    session.meter_is_missing()
     try:
         user = session.recognise()
     except ApiError as error:
@@ -31,6 +32,7 @@ def main() -> None:
         if session.user() != user:  # The page has made a call.
             with place:
                 frame.meter(session.user())
+        session.meter_is_drawn()
 
 
 def run(page: StreamlitPage) -> None:

@@ -4,7 +4,21 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from interface import cards, choosing, export, forecasts, frame, markup, plot, records, scenes, states, theme, words
+from interface import (
+    cards,
+    choosing,
+    export,
+    forecasts,
+    frame,
+    markup,
+    plot,
+    records,
+    scenes,
+    session,
+    states,
+    theme,
+    words,
+)
 from interface.api_answers import Candles, Pairs, PastForecasts
 from interface.api_errors import ApiError, LimitedError, TooSlowError, UnavailableError, UnreachableError
 from interface.app_pages import forecast_cards
@@ -39,6 +53,8 @@ def show() -> None:
 def _follow(choice: Choice) -> None:
     with states.told():
         _draw(choice)
+    if session.meter_is_old():  # The sidebar is not the fragment's to draw.
+        st.rerun()
 
 
 def _choose(served: Pairs) -> Choice:

@@ -132,6 +132,8 @@ def test_a_zoom_outlives_the_closing_of_a_candle_which_costs_one_call(visitor, s
     assert member.page.evaluate(RANGES) == zoomed
     member.shoot("forecast-zoomed-and-refreshed")
     assert site.used(name) == 2
+    member.sees("2 of 1,000 calls")
+    assert member.page.evaluate(RANGES) == zoomed
 
 
 def _zoom(member: Any) -> list[Any]:
@@ -149,8 +151,11 @@ def _zoom(member: Any) -> list[Any]:
 def test_what_is_drawn_is_saved_as_png_and_csv(visitor, site, tmp_path: Path) -> None:
     member = drawn(visitor().enter(site.register()))
     member.page.locator(CHART).hover()
+    buttons = member.page.locator(f"{CHART} .modebar-btn")
+    offered = [buttons.nth(at).get_attribute("data-title") for at in range(buttons.count())]
+    assert offered == ["Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes", "Save as PNG", "Full screen"]
     with member.page.expect_download(timeout=WAIT) as saved:
-        member.page.locator(f"{CHART} [data-title*='PNG'], {CHART} [data-title*='ownload']").first.click()
+        member.page.locator(f"{CHART} [data-title='Save as PNG']").click()
     assert re.fullmatch(r"btc_usdt-2025-03-01-\d\d00-utc\.png", saved.value.suggested_filename)
     saved.value.save_as(tmp_path / "chart.png")
     # Its header: 1280 by 640 points, twice as many pixels.
