@@ -71,7 +71,7 @@ bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start
 	@$(BIN)/python -m benchmarks.api
 
 bench-pairs: $(SETUP) ## Many pairs side by side: PAIRS=40, or several as in PAIRS="1 10 40" WORKERS="1 2"
-	$(BIN)/python benchmarks/pairs.py --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS))
+	$(BIN)/python -m benchmarks.pairs --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS))
 
 bench-interface: $(SETUP) system-packages ## The interface in a real browser: first paint, and memory for a session
 	@$(BIN)/python -m benchmarks.dashboard

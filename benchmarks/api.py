@@ -14,7 +14,12 @@ The last line is one JSON object:
   others are for one whose blocks are of 1,000;
 - ``ready_s``, ``rss_mb``: from the start of the process with three pairs until ``/readyz`` is 200, and its memory;
 - ``rss_per_pair_mb``: what each pair more adds, of 40;
-- ``ready_40_s``: until all of 40 pairs are answered.
+- ``ready_40_s``: until all of 40 pairs are answered;
+- ``infer_over_mlflow``, ``predict_over_mlflow``: answers a second of ``POST /v2/models/…/infer``, which computes a
+  forecast from features, and of ``/predict``, which has it ready, divided by those of ``mlflow models serve`` with the
+  same graph and the same features; the same for BentoML where that is installed.
+
+The ratios, and the memory, are added to ``history.jsonl``.
 """
 
 import asyncio
@@ -35,7 +40,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
+from benchmarks.history import keep
 from benchmarks.http_load import Load, put_under_load
+from benchmarks.rivals import RIVALS, Numbers, post
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from serving.accounts.accounts import Accounts, Attempted
 from serving.accounts.settings import AccountsSettings
@@ -76,6 +85,11 @@ class Site:
             finally:
                 process.terminate()
                 process.wait(timeout=60)
+
+    @property
+    def graph(self) -> Path:
+        """What the first pair's run has published."""
+        return next((self.project / "data/06_models" / PAIRS[0] / "model.onnx").glob("*/model.onnx"))
 
     def variables(self) -> dict[str, str]:
         """Settings of the server."""
@@ -125,6 +139,7 @@ def main() -> None:
         site = make_site(stack)
         large, small = compare(site), compare(replace(site, monthly_calls=SMALL))
         few, many = weigh(site, PAIRS[:3]), weigh(site, PAIRS)
+        rivals = compare_with_rivals(site)
     figures = {
         "predict_over_noop": throughput(large, "noop"),
         "p99_over_noop": p99(large),
@@ -135,13 +150,16 @@ def main() -> None:
         "rss_mb": round(few[1]),
         "rss_per_pair_mb": round((many[1] - few[1]) / (len(PAIRS) - 3), 2),
         "ready_40_s": round(many[0], 2),
+        **rivals,
     }
+    more_is_better = [name for name in figures if name.startswith(("predict_over", "infer_over"))]
+    keep("api", {name: value for name, value in figures.items() if not name.endswith("_s")}, None, more_is_better)
     print(json.dumps(figures))
 
 
-def throughput(rounds: list[dict[str, Load]], other: str) -> float:
+def throughput(rounds: list[dict[str, Load]], other: str, ours: str = "predict") -> float:
     """Answers a second of the forecast, divided by those of another endpoint: the median of the rounds."""
-    return round(median(each["predict"].a_second / each[other].a_second for each in rounds), 3)
+    return round(median(each[ours].a_second / each[other].a_second for each in rounds), 3)
 
 
 def p99(rounds: list[dict[str, Load]]) -> float:
@@ -208,7 +226,13 @@ def compare(site: Site) -> list[dict[str, Load]]:
         server.until_ready(3)
         rounds = [one_round(site, server.port, number) for number in range(ROUNDS + 1)][1:]
     print(f"a plan of {site.monthly_calls:,} calls a month")
-    for name in PATHS:
+    tell(rounds)
+    return rounds
+
+
+def tell(rounds: list[dict[str, Load]]) -> None:
+    """A line for each endpoint; the end, where a request has failed."""
+    for name in rounds[0]:
         told = [each[name] for each in rounds]
         print(
             f"{name:8}{median(each.a_second for each in told):7.0f} a second, "
@@ -217,7 +241,46 @@ def compare(site: Site) -> list[dict[str, Load]]:
         )
     if any(load.failed for each in rounds for load in each.values()):
         raise SystemExit("requests have failed")
-    return rounds
+
+
+def compare_with_rivals(site: Site) -> dict[str, float]:
+    """The same graph behind other servers: all run, and are asked in turn."""
+    here = [rival for rival in RIVALS if rival.installed]
+    with ExitStack() as stack:
+        server = stack.enter_context(site.serving(PAIRS[:3], "benchmarks.noop_server"))
+        server.until_ready(3)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        features = some_features(server)
+        ports = {rival.package: _free_port() for rival in here}
+        for rival in here:
+            stack.enter_context(rival.serving(site.graph, folder / rival.package, ports[rival.package], features))
+        tokens = asyncio.run(new_tokens(site.database))
+        asked = {
+            "predict": (server.port, [request(PATHS["predict"], token) for token in tokens]),
+            "infer": (server.port, [infer(features, token) for token in tokens]),
+            **{rival.package: (ports[rival.package], [rival.request(features)] * CONNECTIONS) for rival in here},
+        }
+        rounds = [{name: one_load(*asked[name]) for name in asked} for _ in range(3)]
+    print(f"one window of {len(features[0])} hours, beside other servers of the same graph")
+    tell(rounds)
+    for rival in RIVALS:
+        if not rival.installed:
+            print(f"{rival.package:8} not installed")
+    return {f"{ours}_over_{name}": throughput(rounds, name, ours) for name in ports for ours in ("infer", "predict")}
+
+
+def some_features(server: Serving) -> Numbers:
+    """A window of numbers of the shape that the model reads."""
+    shape = json.loads(server.ask(f"/v2/models/{PAIRS[0]}") or b"")["inputs"][0]["shape"][1:]
+    found: Numbers = np.random.default_rng(42).normal(0, 0.01, (1, *shape)).round(5).tolist()
+    return found
+
+
+def infer(features: Numbers, token: str) -> bytes:
+    """The same question, as the Open Inference Protocol puts it."""
+    shape = [1, len(features[0]), len(features[0][0])]
+    tensor = {"name": "features", "shape": shape, "datatype": "FP32", "data": features}
+    return post(f"/v2/models/{PAIRS[0]}/infer", {"inputs": [tensor]}, f"Authorization: Bearer {token}")
 
 
 def one_round(site: Site, port: int, number: int) -> dict[str, Load]:

@@ -10,6 +10,7 @@ object; of several visits it has the median.
 - ``form_s``: to the log-in form, the least that Streamlit does, for a browser that has been here;
 - ``change_pair_s``: from the choice of another pair to its cards and its chart, whichever comes last;
 - ``server_cpu_s``: seconds of a core that the server works for one visit, however busy the machine is;
+- ``first_over_form``, ``again_over_form``: ``first_paint_s`` and ``again_s``, divided by ``form_s``;
 - ``session_mb``: by how much the server grows for each of ten open pages more;
 - ``server_mb``: the server before them;
 - ``load``: of the machine while that was measured, processes that want a core.
@@ -27,6 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from benchmarks.history import keep
 from chromium import chromium
 from conftest import free_port
 from interface.api_client import ApiClient
@@ -35,6 +37,7 @@ from published_api import PASSWORD, published_api
 
 ROUNDS, SESSIONS = 5, 10
 WAIT = 60_000
+RATIOS = ("first_over_form", "again_over_form", "session_mb", "server_mb")
 MARKS = """
 (() => {
   const wanted = { cards: ".mur-card", chart: ".mur-plot .trace.boxes path", form: "[data-testid=stForm]" };
@@ -67,7 +70,9 @@ def main() -> None:
                 measured = measure(browser, interface, api.url)
         finally:
             interface.stop()
-    print(json.dumps({name: round(value, 2) for name, value in measured.items()}))
+    figures = {name: round(value, 2) for name, value in measured.items()}
+    keep("interface", {name: figures[name] for name in RATIOS})
+    print(json.dumps(figures))
 
 
 def measure(browser: Any, interface: InterfaceProcess, api_url: str) -> dict[str, float]:
@@ -96,6 +101,8 @@ def measure(browser: Any, interface: InterfaceProcess, api_url: str) -> dict[str
         "form_s": middle(form, "form"),
         "change_pair_s": median(changed),
         "server_cpu_s": worked,
+        "first_over_form": middle(first, "cards") / middle(form, "form"),
+        "again_over_form": middle(again, "cards") / middle(form, "form"),
         "session_mb": grown,
         "server_mb": server_mb,
         "load": load,

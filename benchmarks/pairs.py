@@ -29,14 +29,13 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
-from spine import REPOSITORY, make_project
-
+from benchmarks.history import keep as keep_ratios
+from benchmarks.spine import REPOSITORY, make_project
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from make_us_rich.replay.pair_names import pair_names
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OUT = REPOSITORY / "benchmarks" / "out"
-HISTORY = REPOSITORY / "benchmarks" / "history.jsonl"
 RATIOS = ("pair_over_single", "cpu_over_single", "memory_over_single", "start_over_one")
 """What can be compared between machines, and is kept."""
 REFERENCE_PAIR = "btc_usdt"
@@ -212,27 +211,12 @@ def keep(rows: list[Figures]) -> None:
         table.writeheader()
         table.writerows(map(asdict, rows))
     draw(rows)
-    with HISTORY.open("a") as file:
-        for row in rows:
-            file.write(json.dumps({"benchmark": "pairs", "revision": revision(), **kept(row)}) + "\n")
-    for row in rows:
-        compare(row)
+    for row in map(asdict, rows):
+        keep_ratios("pairs", _only(row, RATIOS), _only(row, ("pairs", "workers")))
 
 
-def kept(row: Figures) -> dict[str, float]:
-    """What the history has of a measurement."""
-    every = asdict(row)
-    return {name: every[name] for name in ("pairs", "workers", *RATIOS)}
-
-
-def compare(row: Figures) -> None:
-    """Tell where a ratio is a quarter above the median of what the history has of as many pairs."""
-    lines = [json.loads(line) for line in HISTORY.read_text().splitlines()[:-1]]
-    same = [line for line in lines if (line["pairs"], line["workers"]) == (row.pairs, row.workers)]
-    for name in RATIOS:
-        before = sorted(line[name] for line in same if name in line)
-        if before and asdict(row)[name] > 1.25 * before[len(before) // 2]:
-            print(f"SLOWER: {name} is {asdict(row)[name]}, was {before[len(before) // 2]} (benchmarks/history.jsonl)")
+def _only(row: dict[str, float], names: tuple[str, ...]) -> dict[str, float]:
+    return {name: row[name] for name in names}
 
 
 def draw(rows: list[Figures]) -> None:
@@ -249,12 +233,6 @@ def draw(rows: list[Figures]) -> None:
             figure.add_trace(line, row=1, col=column)
     figure.update_xaxes(type="log", title="pairs")
     figure.write_html(OUT / "pairs.html", include_plotlyjs=True)
-
-
-def revision() -> str:
-    """The commit that was measured."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

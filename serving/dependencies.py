@@ -1,4 +1,8 @@
-"""What endpoints are given."""
+"""What endpoints are given.
+
+All are coroutines, though most wait for nothing: FastAPI sends a plain function to a thread and waits for that, which
+takes longer than what is done here.
+"""
 
 from typing import Annotated
 
@@ -13,12 +17,12 @@ from serving.store.stores import Stores
 __all__ = ["AccountsDep", "AdminUser", "PairName", "RefresherDep", "ServedDep", "StoresDep", "configured"]
 
 
-def _stores(request: Request) -> Stores:
+async def _stores(request: Request) -> Stores:
     stores: Stores = request.app.state.stores
     return stores
 
 
-def _refresher(request: Request) -> Refresher:
+async def _refresher(request: Request) -> Refresher:
     refresher: Refresher = request.app.state.refresher
     return refresher
 
@@ -41,7 +45,7 @@ def configured(stores: Stores, name: str) -> str:
     return pair
 
 
-def _pair(pair: PairPath, stores: StoresDep) -> str:
+async def _pair(pair: PairPath, stores: StoresDep) -> str:
     return configured(stores, pair)
 
 
@@ -49,7 +53,7 @@ PairName = Annotated[str, Depends(_pair)]
 """The configured pair that the path names; 404 otherwise."""
 
 
-def _served(pair: PairName, stores: StoresDep) -> Served:
+async def _served(pair: PairName, stores: StoresDep) -> Served:
     served = stores.models.get(pair)
     if served is None:
         raise NoModelError(

@@ -1,4 +1,8 @@
-"""Who asks, as endpoints want to know it."""
+"""Who asks, as endpoints want to know it.
+
+All are coroutines, though most wait for nothing: FastAPI sends a plain function to a thread and waits for that, which
+takes longer than what is done here.
+"""
 
 from typing import Annotated
 
@@ -13,7 +17,7 @@ from serving.accounts.tokens import LOGIN
 _bearer = HTTPBearer(auto_error=False, description="The token of a login, or an API token")
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
 
@@ -21,14 +25,14 @@ def _accounts(request: Request) -> Accounts:
 AccountsDep = Annotated[Accounts, Depends(_accounts)]
 
 
-def _token(
+async def _token(
     sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     token: Annotated[str | None, Query(description="For compatibility; prefer the header", max_length=200)] = None,
 ) -> str | None:
     return sent.credentials if sent else token
 
 
-def _header_token(sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> str | None:
+async def _header_token(sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> str | None:
     return sent.credentials if sent else None
 
 

@@ -10,7 +10,7 @@ from serving.accounts.dependencies import AccountsDep, CurrentUser, HeaderToken,
 router = APIRouter(tags=["accounts"])
 
 
-def _never_stored(response: Response) -> None:
+async def _never_stored(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
