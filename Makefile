@@ -65,6 +65,7 @@ month: $(SETUP) ## A simulated month with all that can go wrong; the last line i
 bench: $(SETUP) bench-pairs ## Every benchmark; the last line of each is one JSON object
 	$(BIN)/python benchmarks/preprocessing.py
 	$(BIN)/python benchmarks/spine.py
+	$(BIN)/python -m benchmarks.recipe
 	$(BIN)/python -m benchmarks.api
 
 bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start-up and memory by number of pairs

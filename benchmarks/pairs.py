@@ -30,7 +30,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.history import keep as keep_ratios
-from benchmarks.spine import REPOSITORY, make_project
+from benchmarks.spine import REPOSITORY, children_cpu, make_project
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 from make_us_rich.replay.pair_names import pair_names
 
@@ -133,12 +133,6 @@ def measure(project: Path, url: str, pipeline: str, more: str = "") -> Measured:
     if process.returncode:
         raise SystemExit(errors[-3000:])
     return Measured(time.perf_counter() - begun, children_cpu() - before, max(peak), output)
-
-
-def children_cpu() -> float:
-    """Seconds that the commands which have ended have computed."""
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def start_of(project: Path, url: str) -> float:

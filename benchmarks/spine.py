@@ -80,6 +80,12 @@ def kedro(project: Path, arguments: list[str], **variables: str) -> tuple[float,
     return seconds, answer.stderr
 
 
+def children_cpu() -> float:
+    """Seconds that the commands which have ended have computed."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def import_times(errors: str) -> dict[str, float]:
     """Seconds of every import, with all that it imports, by module."""
     return dict(filter(None, map(imported, errors.splitlines())))

@@ -25,8 +25,6 @@ _SPENT_SECONDS = 1.0
 _TOKENS_A_QUESTION = 1_000
 _MOST_QUESTIONS = 256
 _PART_OF_PLAN, _LARGEST_BLOCK = 100, 1_000
-_NEARLY_EMPTY = 8
-"""A block is filled when so small a part of it is left: soon enough not to be waited for, and not oftener than that."""
 _MOST_LOOKS, _A_MOMENT = 20, 0.01
 
 Result = TypeVar("Result")
@@ -222,7 +220,7 @@ class Gatekeeper:
     def _count(self, owner: Owner, block: Block, now: float) -> Admission:
         block.left -= 1
         block.used = now
-        if block.unleased and block.left <= self._size(block.limit) // _NEARLY_EMPTY and not self._database.failing:
+        if block.unleased and block.left <= self._size(block.limit) // 4 and not self._database.failing:
             self._lease(owner.user_id, block)
         return Admission(owner.user_id, block.limit, block.remaining, block.reset_at)
 
