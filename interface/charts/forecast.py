@@ -60,7 +60,8 @@ def candles_with_fan(scene: Scene, palette: Palette, *, drag: bool = True) -> go
     """
     unit = quote(scene.pair)
     figure = canvas(palette, HEIGHT, uirevision=_revision(scene), dragmode="zoom" if drag else False, **_LAYOUT)
-    figure.update_layout(margin_r=_room_for(scene.last_close), yaxis_automargin=False)
+    # To find margins that fit costs a third of the drawing; only a phone's legend, of two lines, needs it.
+    figure.update_layout(margin_r=_room_for(scene.last_close), yaxis_automargin=False, xaxis_automargin=not drag)
     figure.add_traces(_record(scene, unit, palette))
     figure.add_traces(_forecast(scene, unit, palette))
     figure.add_trace(candlesticks(scene.candles, unit, palette))
