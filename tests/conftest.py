@@ -70,12 +70,16 @@ class S3Server:
 
 
 def free_port() -> int:
-    """A port that is free, and 10,000 above it another, where the server's gRPC listens."""
+    """A port that is free, and 10,000 above it another, where the server's gRPC listens.
+
+    Both lie below those that the system gives to whoever connects to something.
+    """
     while True:
-        port = 20_000 + secrets.randbelow(20_000)
-        with socket.socket() as low, socket.socket() as high:
-            if low.connect_ex(("127.0.0.1", port)) and high.connect_ex(("127.0.0.1", port + 10_000)):
-                return port
+        port = 10_000 + secrets.randbelow(12_000)
+        with socket.socket() as low, socket.socket() as high, contextlib.suppress(OSError):
+            low.bind(("127.0.0.1", port))
+            high.bind(("127.0.0.1", port + 10_000))
+            return port
 
 
 @pytest.fixture(scope="session")

@@ -105,6 +105,8 @@ def _write(path: Path, text: str) -> None:
 def become(request: dict) -> None:
     """Make this process what the request asks for."""
     os.setsid()
+    # What a shell starts in the background ignores it, and so would everything from there on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(request["folder"])
     for descriptor, name in ((1, "output"), (2, "errors")):
         file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

@@ -1,6 +1,7 @@
 """The API with a published model, started once, and people who use it."""
 
 import secrets
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,12 @@ with warnings.catch_warnings():
     # It would rather have httpx2, which nothing here needs.
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's harness puts its script in the place of the main module; processes of later tests would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")
