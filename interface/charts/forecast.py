@@ -16,7 +16,7 @@ from interface.palette import Palette
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.evaluation.table import INTERVALS
 
-HEIGHT = 480
+HEIGHT = 500
 _ROOM = 4 * HOUR
 """Between the last thing drawn and the axis of prices."""
 
@@ -60,8 +60,9 @@ def candles_with_fan(scene: Scene, palette: Palette, *, drag: bool = True) -> go
     """
     unit = quote(scene.pair)
     figure = canvas(palette, HEIGHT, uirevision=_revision(scene), dragmode="zoom" if drag else False, **_LAYOUT)
-    # To find margins that fit costs a third of the drawing; only a phone's legend, of two lines, needs it.
-    figure.update_layout(margin_r=_room_for(scene.last_close), yaxis_automargin=False, xaxis_automargin=not drag)
+    # To find margins that fit costs a third of the drawing. Where the page is narrow the legend has two lines.
+    figure.update_layout(margin_r=_room_for(scene.last_close), margin_b=92)
+    figure.update_layout(xaxis_automargin=False, yaxis_automargin=False)
     figure.add_traces(_record(scene, unit, palette))
     figure.add_traces(_forecast(scene, unit, palette))
     figure.add_trace(candlesticks(scene.candles, unit, palette))
