@@ -144,6 +144,8 @@ class Composition:
 def up(composition: Composition) -> Iterator[Composition]:
     """The composition, built and started; everything of it is gone afterwards."""
     try:
+        # What a run that was killed has left has other passwords.
+        composition.compose("down", "--volumes", "--timeout", "20")
         composition.compose("build", "--quiet")
         composition.compose("up", "--detach", "--wait", "--wait-timeout", "600")
         yield composition
