@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from make_us_rich.domain.widths import Widths
 
 
+Fan = tuple[tuple[float, ...], ...]
+"""Prices in quote currency, ``[horizon][level]``."""
+
+
 class Champion:
     """The model that is served for a pair.
 
@@ -64,31 +68,32 @@ class Champion:
             returns = self._calibrated(self.quantiles(self._inputs(self._graph, window)))
         except DataError as exc:
             return self._stand_in(klines, exc)
-        return self._told(window, self.manifest.architecture, returns, None)
+        beside = self._fan(self._baseline, window) if self._baseline else None
+        return self._told(window, self.manifest.architecture, _prices(window, returns), beside)
 
     def _stand_in(self, klines: pd.DataFrame, why: DataError) -> Forecast:
         if self._baseline is None:
             raise why
         try:
             window = self._checked(klines, self._baseline.candles)
-            returns = self._baseline.quantiles(self._inputs(self._baseline, window))
+            fan = self._fan(self._baseline, window)
         except DataError:
             raise why from None
-        return self._told(window, BASELINE, returns, f"{self.manifest.architecture} cannot forecast: {why}")
+        return self._told(window, BASELINE, fan, fan, f"{self.manifest.architecture} cannot forecast: {why}")
 
     def _told(
-        self, window: pd.DataFrame, architecture: str, returns: NDArray[np.floating], stand_in: str | None
+        self, window: pd.DataFrame, architecture: str, fan: Fan, baseline: Fan | None, stand_in: str | None = None
     ) -> Forecast:
-        last, close = window.iloc[-1], float(window["close"].iloc[-1])
+        last = window.iloc[-1]
         return Forecast(
             pair=self.manifest.pair,
             version=self.manifest.version,
             architecture=architecture,
             issued_at=(last["timestamp"] + HOUR).to_pydatetime(),
-            last_close=close,
+            last_close=float(last["close"]),
             levels=self.manifest.levels,
-            quantiles=_prices(close, returns),
-            baseline=self._beside(window, close),
+            quantiles=fan,
+            baseline=baseline,
             stand_in=stand_in,
         )
 
@@ -109,10 +114,8 @@ class Champion:
             return quantiles
         return apply_widths(quantiles, np.asarray(self.widths.factors), self.manifest.levels)
 
-    def _beside(self, window: pd.DataFrame, close: float) -> tuple[tuple[float, ...], ...] | None:
-        if self._baseline is None:
-            return None
-        return _prices(close, self._baseline.quantiles(self._inputs(self._baseline, window)))
+    def _fan(self, graph: Graph, window: pd.DataFrame) -> Fan:
+        return _prices(window, graph.quantiles(self._inputs(graph, window)))
 
     def _inputs(self, graph: Graph, window: pd.DataFrame) -> NDArray[np.float32]:
         inputs = graph.inputs(window)
@@ -141,6 +144,7 @@ class Champion:
         return f"{self.manifest.pair}: a forecast needs {self.candles} closed candles in a row"
 
 
-def _prices(close: float, returns: NDArray[np.floating]) -> tuple[tuple[float, ...], ...]:
-    """Quote currency, ``[horizon][level]``, from log returns ``[1, horizon, level]``."""
+def _prices(window: pd.DataFrame, returns: NDArray[np.floating]) -> Fan:
+    """Quote currency, from log returns after the last candle, ``[1, horizon, level]``."""
+    close = float(window["close"].iloc[-1])
     return tuple(tuple(map(float, row)) for row in close * np.exp(returns[0].astype(np.float64)))
