@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from interface.api_answers import Candles, Fan, Prediction
+from make_us_rich.domain.forecast import BASELINE
 
 _CANDLES = ("opened_at", "open", "high", "low", "close", "volume")
 
@@ -15,8 +16,8 @@ def forecast_csv(prediction: Prediction) -> str:
     forecast = prediction.forecast
     header = ["pair", "model", "version", "issued_at", "last_close", "hours_ahead", "closes_at"]
     rows = list(_hours(prediction, forecast.architecture, forecast))
-    if forecast.baseline and forecast.architecture != "baseline":
-        rows += _hours(prediction, "baseline", forecast.baseline)
+    if forecast.baseline and forecast.architecture != BASELINE:
+        rows += _hours(prediction, BASELINE, forecast.baseline)
     return _written([*header, *(f"q{level:g}" for level in forecast.levels)], rows)
 
 

@@ -10,6 +10,7 @@ from interface.numbers import THIN, percent, probability
 from interface.palette import Palette
 from interface.words import member_names
 from make_us_rich.domain.card import ModelCard, OnFold
+from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.judgement import Judged
 from make_us_rich.evaluation.table import ALL, ANY
 
@@ -136,7 +137,7 @@ def _whole(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         return scores
     everywhere = (scores["fold"] == ALL) & (scores["volatility"] == ANY) & (scores["horizon"] != ALL)
-    return scores[everywhere & (scores["architecture"] != "baseline")]
+    return scores[everywhere & (scores["architecture"] != BASELINE)]
 
 
 def _from_zero(figure: go.Figure, palette: Palette, *, vertical: bool = False) -> go.Figure:
