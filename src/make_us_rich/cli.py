@@ -208,7 +208,7 @@ def watch(env: str | None, every: float) -> None:
     from make_us_rich.alerts import watch as watch_once
 
     while True:
-        done = watch_once(env)
+        done = watch_once(env, patience=60)
         for alert in done.found if done else ():
             click.echo(f"{alert.kind}: {alert.text}")
         if not every:

@@ -1,6 +1,8 @@
 """A round: the store, the API and the disk are looked at, and what has changed is told."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -214,6 +216,16 @@ def test_a_round_tells_and_remembers(site: Site, webhook, monkeypatch: pytest.Mo
 def test_a_second_process_leaves_the_round_to_the_first(site: Site) -> None:
     with pair_lock(str(site.folder / "data"), "alerts"):
         assert watch("local", lambda: NOW) is None
+
+
+def test_a_second_process_waits_for_the_first_if_it_is_asked_to(site: Site) -> None:
+    with ThreadPoolExecutor() as pool:
+        with pair_lock(str(site.folder / "data"), "alerts"):
+            second = pool.submit(watch, "local", lambda: NOW, patience=60)
+            time.sleep(0.5)
+            assert not second.done()
+
+        assert second.result(timeout=60) is not None
 
 
 def test_the_commands_watch_and_show(site: Site) -> None:

@@ -117,10 +117,11 @@ def forecast(composition: Composition, token: str) -> dict[str, object]:
 
 def test_what_is_wrong_is_told_to_the_addresses_of_the_owner(composition: Composition, token: str) -> None:
     composition.compose("stop", "api")
-    composition.compose("exec", "-T", "trainer", "kedro", "watch")
+    said = composition.compose("exec", "-T", "trainer", "kedro", "watch")
     composition.compose("start", "api")
     composition.wait_for(f"{composition.api}/readyz")
 
+    assert "api_not_ready" in said
     assert "the API at http://api:8000 does not answer" in composition.compose("logs", "sink")
 
 

@@ -42,6 +42,13 @@ def test_it_installs_the_versions_that_are_tested(dockerfile: Path) -> None:
     assert "/venv/bin/pip install --quiet --constraint constraints.txt" in dockerfile.read_text()
 
 
+def test_what_it_needs_is_not_installed_again_for_new_sources(dockerfile: Path) -> None:
+    build = dockerfile.read_text().partition("COPY src src\n")
+
+    assert "--constraint constraints.txt" in build[0]
+    assert "--constraint" not in build[2]
+
+
 def test_it_runs_as_a_user_without_rights_and_says_how_it_is(dockerfile: Path) -> None:
     text = dockerfile.read_text()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -29,7 +30,10 @@ RECORD = "08_reporting/alerts.json"
 
 
 def watch(
-    env: str | None = None, clock: Callable[[], datetime] = utc_now, sender: Sender | None = None
+    env: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    sender: Sender | None = None,
+    patience: float = 0,
 ) -> Round | None:
     """Look at everything and tell what has changed; None where another process is doing so.
 
@@ -37,16 +41,21 @@ def watch(
         env: Environment, as in ``open_config``.
         clock: The machine's time, UTC.
         sender: Where messages go; to the addresses in ``MAKE_US_RICH_ALERT_URLS`` unless given.
+        patience: Seconds to wait for another process's round to end, which may have looked before something went wrong.
 
     Raises:
         ParameterError: The project's configuration is wrong.
     """
-    try:
-        with pair_lock(str(find_project() / "data"), "alerts"):
-            return open_alerts(env, clock, sender).tell(check_all(env, clock))
-    except LockedError:
-        log.info("another process is watching; this round is left to it")
-        return None
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with pair_lock(str(find_project() / "data"), "alerts"):
+                return open_alerts(env, clock, sender).tell(check_all(env, clock))
+        except LockedError:
+            if time.monotonic() >= deadline:
+                log.info("another process is watching; this round is left to it")
+                return None
+        time.sleep(0.2)
 
 
 def open_alerts(
