@@ -62,17 +62,17 @@ docs: $(SETUP) ## The documentation site, strictly, into site/
 month: $(SETUP) ## A simulated month with all that can go wrong; the last line is one JSON object
 	$(BIN)/python -m benchmarks.month
 
-bench: $(SETUP) bench-pairs ## Every benchmark; the last line of each is one JSON object
+bench: CLUSTER := 1
+bench: $(SETUP) bench-pairs bench-serving bench-interface $(if $(DATA),bench-quality) ## Every benchmark; the last line of each is one JSON object; DATA=<folder> OUT=<csv> for that of quality
 	$(BIN)/python benchmarks/preprocessing.py
 	$(BIN)/python benchmarks/spine.py
 	$(BIN)/python -m benchmarks.recipe
-	$(BIN)/python -m benchmarks.api
 
-bench-serving: $(SETUP) ## The API beside a no-op endpoint, on PostgreSQL; start-up and memory by number of pairs
+bench-serving: $(SETUP) system-packages ## The API beside a no-op endpoint, on PostgreSQL; start-up and memory by number of pairs
 	@$(BIN)/python -m benchmarks.api
 
-bench-pairs: $(SETUP) ## Many pairs side by side: PAIRS=40, or several as in PAIRS="1 10 40" WORKERS="1 2"
-	$(BIN)/python -m benchmarks.pairs --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS))
+bench-pairs: $(SETUP) ## Many pairs side by side: PAIRS=40, or several as in PAIRS="1 10 40" WORKERS="1 2"; CLUSTER=1 on Dask, too
+	$(BIN)/python -m benchmarks.pairs --pairs $(or $(PAIRS),40) $(if $(WORKERS),--workers $(WORKERS)) $(if $(CLUSTER),--cluster)
 
 bench-interface: $(SETUP) system-packages ## The interface in a real browser: first paint, and memory for a session
 	@$(BIN)/python -m benchmarks.dashboard

@@ -9,7 +9,9 @@ last number of pairs:
 - ``seconds``: from the start of the command to its end; ``cpu_seconds``: computed by the pairs' processes;
 - ``peak_rss_mb``: the most memory of all its processes together, what they share counted once (PSS);
 - ``pair_over_single``: seconds a pair, divided by those of the reference;
-- ``start_s``: seconds computed to the first node of one pair where so many are registered.
+- ``start_s``: seconds computed to the first node of one pair where so many are registered;
+- ``cluster_over_local``: with ``--cluster``, pairs a second on a Dask cluster of as many workers on this machine,
+  divided by those of the pairs side by side.
 """
 
 import argparse
@@ -24,11 +26,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
+from benchmarks.cluster import cluster
 from benchmarks.history import keep as keep_ratios
 from benchmarks.spine import REPOSITORY, children_cpu, make_project
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
@@ -36,7 +39,8 @@ from make_us_rich.replay.pair_names import pair_names
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OUT = REPOSITORY / "benchmarks" / "out"
-RATIOS = ("pair_over_single", "cpu_over_single", "memory_over_single", "start_over_one")
+MORE_IS_BETTER = ("cluster_over_local",)
+RATIOS = ("pair_over_single", "cpu_over_single", "memory_over_single", "start_over_one", *MORE_IS_BETTER)
 """What can be compared between machines, and is kept."""
 REFERENCE_PAIR = "btc_usdt"
 
@@ -66,6 +70,7 @@ class Figures:
     memory_over_single: float
     start_s: float
     start_over_one: float
+    cluster_over_local: float | None = None
 
 
 def main() -> None:
@@ -80,6 +85,10 @@ def main() -> None:
             project = project_of(Path(folder) / f"{pairs}_{workers}", pairs)
             rows.append(figures(project, exchange.url, (pairs, workers), single, first_s))
             print(f"{pairs} pairs, {workers} side by side: {rows[-1].seconds:.1f} s, {rows[-1].peak_rss_mb} MB")
+            if asked.cluster:
+                done = on_cluster(project_of(Path(folder) / f"{pairs}_{workers}_cluster", pairs), exchange.url, workers)
+                rows[-1] = replace(rows[-1], cluster_over_local=round(rows[-1].seconds / done.seconds, 2))
+                print(f"on a Dask cluster: {done.seconds:.1f} s, {done.peak_mb} MB with its scheduler and workers")
     keep(rows)
     print(json.dumps(asdict(rows[-1])))
 
@@ -89,6 +98,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, nargs="+", default=[40])
     parser.add_argument("--workers", type=int, nargs="+", default=[len(os.sched_getaffinity(0))])
+    parser.add_argument("--cluster", action="store_true", help="on a Dask cluster of as many workers, too")
     return parser.parse_args()
 
 
@@ -125,10 +135,17 @@ def figures(project: Path, url: str, size: tuple[int, int], single: Measured, fi
     )
 
 
-def measure(project: Path, url: str, pipeline: str, more: str = "") -> Measured:
+def on_cluster(project: Path, url: str, workers: int) -> Measured:
+    """Run all pairs of a project on a cluster that is up."""
+    with cluster(project, workers) as address:
+        runner = "--runner=make_us_rich.runners.DaskRunner"
+        return measure(project, url, "all", f",running.scheduler={address}", runner)
+
+
+def measure(project: Path, url: str, pipeline: str, more: str = "", *options: str) -> Measured:
     """A whole run."""
     begun, before = time.perf_counter(), children_cpu()
-    with kedro(project, url, pipeline, more) as process, watched(project) as peak:
+    with kedro(project, url, pipeline, more, *options) as process, watched(project) as peak:
         output, errors = process.communicate()
     if process.returncode:
         raise SystemExit(errors[-3000:])
@@ -147,11 +164,11 @@ def start_of(project: Path, url: str) -> float:
     return seconds
 
 
-def kedro(project: Path, url: str, pipeline: str, more: str = "") -> "subprocess.Popen[str]":
+def kedro(project: Path, url: str, pipeline: str, more: str = "", *options: str) -> "subprocess.Popen[str]":
     """Start a run."""
     parameters = f"--params=architectures=har,exchange_url={url}{more}"
     return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", f"--pipeline={pipeline}", parameters],
+        [sys.executable, "-m", "kedro", "run", f"--pipeline={pipeline}", parameters, *options],
         cwd=project,
         env={**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"},
         stdout=subprocess.PIPE,
@@ -206,11 +223,11 @@ def keep(rows: list[Figures]) -> None:
         table.writerows(map(asdict, rows))
     draw(rows)
     for row in map(asdict, rows):
-        keep_ratios("pairs", _only(row, RATIOS), _only(row, ("pairs", "workers")))
+        keep_ratios("pairs", _only(row, RATIOS), _only(row, ("pairs", "workers")), MORE_IS_BETTER)
 
 
 def _only(row: dict[str, float], names: tuple[str, ...]) -> dict[str, float]:
-    return {name: row[name] for name in names}
+    return {name: row[name] for name in names if row[name] is not None}
 
 
 def draw(rows: list[Figures]) -> None:
