@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from make_us_rich.champions import roll_back, tabulate
+from make_us_rich.champions import history, roll_back, tabulate
 from make_us_rich.datasets.atomic import ParquetDataset
 from make_us_rich.domain.errors import ArtifactError, LockedError, UnknownPairError
 from make_us_rich.locks import pair_lock
@@ -60,6 +60,18 @@ def test_a_named_version_is_served(project: Path) -> None:
     roll_back("btc_usdt", FIRST)
 
     assert served(project) == FIRST
+
+
+def test_the_history_of_a_pair_has_what_can_be_gone_back_to(project: Path) -> None:
+    roll_back("btc_usdt")
+    head, *lines = history("btc_usdt").splitlines()
+
+    assert head.split("  ")[0] == "since (UTC)"
+    assert [line.split()[2] for line in lines] == [FIRST, SECOND, FIRST]
+    assert lines[0].endswith(f"rolled back from {SECOND}")
+    assert history("eth_usdt") == "eth_usdt: nothing yet"
+    with pytest.raises(UnknownPairError, match="doge_usdt: not among the configured pairs"):
+        history("doge_usdt")
 
 
 def test_rolling_back_twice_undoes_it(project: Path) -> None:

@@ -43,6 +43,24 @@ def tabulate(env: str | None = None) -> str:
     return "\n".join([head, "-" * len(head), *lines, *told, "", *_where_next(env)])
 
 
+def history(name: str, env: str | None = None) -> str:
+    """A table of what was served for a pair, the newest first: since when, which version, why.
+
+    Args:
+        name: Pair such as ``btc_usdt``.
+        env: Environment.
+
+    Raises:
+        ArtifactError: The champion pointer is damaged.
+        StorageError: The store failed.
+        UnknownPairError: The pair is not configured.
+    """
+    _require_configured(name, open_config(env)["parameters"]["pairs"])
+    promotions = load_pointer(open_catalog(env), name).promotions
+    rows = [(f"{each.at:%Y-%m-%d %H:%M}", each.version, each.reason) for each in reversed(promotions)]
+    return "\n".join(_aligned([("since (UTC)", "version", "why"), *rows])) if rows else f"{name}: nothing yet"
+
+
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -111,12 +129,16 @@ def roll_back(name: str, version: str | None = None, env: str | None = None) -> 
         LockedError: A run holds the pair.
         UnknownPairError: The pair is not configured.
     """
-    pair, config = Pair.parse(name), open_config(env)
-    if pair.name not in config["parameters"]["pairs"]:
-        raise UnknownPairError(f"{name}: not among the configured pairs: {', '.join(config['parameters']['pairs'])}")
+    config = open_config(env)
+    _require_configured(name, config["parameters"]["pairs"])
     root = store_root(config["globals"]["root"], find_project())
     with pair_lock(root, name, config["credentials"]["storage"]) as held:
         return _point_back(open_catalog(env), name, version, held)
+
+
+def _require_configured(name: str, pairs: Sequence[str]) -> None:
+    if Pair.parse(name).name not in pairs:
+        raise UnknownPairError(f"{name}: not among the configured pairs: {', '.join(pairs)}")
 
 
 def _point_back(catalog: DataCatalog, name: str, version: str | None, held: Held) -> str:

@@ -111,13 +111,14 @@ cli.add_command(run)
 
 
 @cli.command()
+@click.argument("pair", required=False)
 @click.option("--env", "-e", default=None, help="Environment, such as demo or production.")
 @in_one_line
-def champions(env: str | None) -> None:
-    """Show what is published for every pair, its error beside the baseline's."""
-    from make_us_rich.champions import tabulate
+def champions(pair: str | None, env: str | None) -> None:
+    """Show what is published for every pair, its error beside the baseline's; for one PAIR what was served before."""
+    from make_us_rich.champions import history, tabulate
 
-    click.echo(tabulate(env))
+    click.echo(history(pair, env) if pair else tabulate(env))
 
 
 @cli.command()
