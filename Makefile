@@ -39,7 +39,7 @@ test: $(SETUP) system-packages ## All tests, on real parts
 soak: $(SETUP) ## kill -9 a retrain at random moments: KILLS=200, SEED=<number> for others
 	MAKE_US_RICH_KILLS=$(or $(KILLS),200) MAKE_US_RICH_SEED=$(or $(SEED),20250301) $(BIN)/pytest -s -q tests/integration/test_spine_killed.py -k any_moment
 
-test-compose: $(SETUP) ## Build the images and bring everything up on an engine started for it; half an hour, root on Debian
+test-compose: $(SETUP) ## Build the images and bring everything up on an engine started for it; 15 to 25 minutes, 15 GB, root on Debian
 	@mkdir "$(ENGINE)"
 	@MAKE_US_RICH_ENGINE="$(ENGINE)" $(BIN)/pytest -v tests/compose; status=$$?; rm -rf "$(ENGINE)"; exit $$status
 

@@ -31,7 +31,7 @@ STAYING = sorted(
 )
 
 pytestmark = [
-    pytest.mark.skipif(FOLDER is None, reason="takes half an hour and 15 GB of disk: make test-compose"),
+    pytest.mark.skipif(FOLDER is None, reason="takes 25 minutes and 15 GB of disk: make test-compose"),
     pytest.mark.skipif(os.geteuid() != 0 or shutil.which("apt-get") is None, reason="starts an engine: root on Debian"),
     pytest.mark.timeout(7200),
 ]
