@@ -13,7 +13,7 @@ import pytest
 import yaml
 from composition import Composition, up, wheels_served
 from engine import BASE, install, make_base, started
-from runbook import PAGE, commands
+from runbook import DOCS, PAGE, commands
 
 FOLDER = os.environ.get("MAKE_US_RICH_ENGINE")
 REPO = Path(__file__).resolve().parents[2]
@@ -179,3 +179,14 @@ def test_a_container_that_is_killed_comes_back_and_predicting_goes_on(
 
     composition.wait_for(f"{composition.api}/readyz")
     assert predict(composition, token).status_code == 200
+
+
+def test_pairs_run_on_the_cluster_that_is_documented(composition: Composition, token: str, tmp_path: Path) -> None:
+    start, run = commands("On a cluster", (DOCS / "many-pairs.md").read_text())
+    try:
+        composition.type(start, tmp_path)
+        said = composition.type(run, tmp_path)
+    finally:
+        composition.compose("--profile", "cluster", "rm", "--stop", "--force", "scheduler", "worker")
+
+    assert re.search(r"^1 pairs, \d published; ", said, re.MULTILINE)
