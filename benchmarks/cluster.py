@@ -1,46 +1,45 @@
-"""A Dask cluster on this machine, while something is measured on it."""
+"""A Dask cluster on this machine, while something is measured or tested on it."""
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def cluster(project: Path, workers: int) -> Iterator[str]:
-    """The address of a scheduler on loopback that has so many workers; all of them stand in a project's folder."""
+def cluster(
+    project: Path, workers: int, environment: Mapping[str, str] = os.environ
+) -> Iterator[tuple[str, list["subprocess.Popen[bytes]"]]]:
+    """The address of a scheduler on loopback, and its workers ``w0``, ``w1``...; all stand in a project's folder."""
     from distributed import Client
 
     file = project / "scheduler.json"
     common = ("--no-dashboard", f"--scheduler-file={file}")
+    worker = ("worker", "--nthreads=1", "--no-nanny", f"--local-directory={project}", *common)
+    commands = [("scheduler", "--host=127.0.0.1", "--port=0", *common)]
+    commands += [(*worker, f"--name=w{number}") for number in range(workers)]
     with contextlib.ExitStack() as running:
-        running.enter_context(dask(project, "scheduler", "--host=127.0.0.1", "--port=0", *common))
-        for _ in range(workers):
-            running.enter_context(dask(project, "worker", "--nthreads=1", "--no-nanny", *common))
-        while not file.exists():
-            time.sleep(0.1)
-        address: str = json.loads(file.read_text())["address"]
-        with Client(address, set_as_default=False) as client:
+        _, *started = [running.enter_context(dask(project, command, environment)) for command in commands]
+        with Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=60)
-        yield address
+            address: str = client.scheduler.address
+        yield address, started
 
 
 @contextlib.contextmanager
-def dask(folder: Path, *arguments: str) -> Iterator[None]:
+def dask(folder: Path, command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """A command of Dask's while it is needed."""
     process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dask")), *arguments],
+        [str(Path(sys.executable).with_name("dask")), *command],
         cwd=folder,
-        env={**os.environ, "KEDRO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"},
+        env={**environment, "KEDRO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield
+        yield process
     finally:
-        process.terminate()
+        process.kill()
         process.wait()

@@ -83,12 +83,13 @@ def main() -> None:
         rows = []
         for pairs, workers in product(asked.pairs, asked.workers):
             project = project_of(Path(folder) / f"{pairs}_{workers}", pairs)
-            rows.append(figures(project, exchange.url, (pairs, workers), single, first_s))
-            print(f"{pairs} pairs, {workers} side by side: {rows[-1].seconds:.1f} s, {rows[-1].peak_rss_mb} MB")
+            row = figures(project, exchange.url, (pairs, workers), single, first_s)
+            print(f"{pairs} pairs, {workers} side by side: {row.seconds:.1f} s, {row.peak_rss_mb} MB")
             if asked.cluster:
                 done = on_cluster(project_of(Path(folder) / f"{pairs}_{workers}_cluster", pairs), exchange.url, workers)
-                rows[-1] = replace(rows[-1], cluster_over_local=round(rows[-1].seconds / done.seconds, 2))
+                row = replace(row, cluster_over_local=round(row.seconds / done.seconds, 2))
                 print(f"on a Dask cluster: {done.seconds:.1f} s, {done.peak_mb} MB with its scheduler and workers")
+            rows.append(row)
     keep(rows)
     print(json.dumps(asdict(rows[-1])))
 
@@ -137,7 +138,7 @@ def figures(project: Path, url: str, size: tuple[int, int], single: Measured, fi
 
 def on_cluster(project: Path, url: str, workers: int) -> Measured:
     """Run all pairs of a project on a cluster that is up."""
-    with cluster(project, workers) as address:
+    with cluster(project, workers) as (address, _):
         runner = "--runner=make_us_rich.runners.DaskRunner"
         return measure(project, url, "all", f",running.scheduler={address}", runner)
 

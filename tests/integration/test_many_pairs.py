@@ -5,16 +5,17 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.cluster import cluster as cluster_in
+from conftest import free_port
 
 PAIRS = ("ada_usdt", "btc_usdt", "eth_usdt")
 UNKNOWN = "nope_usdt"
@@ -82,33 +83,10 @@ def test_a_pair_beside_others_makes_what_it_makes_alone(side_by_side: Any, new_p
 
 
 @pytest.fixture
-def cluster(new_project: Any, tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def cluster(new_project: Any) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """The address of a Dask scheduler on loopback, and three workers that stand in a project's folder."""
-    address = f"tcp://127.0.0.1:{free_port()}"
-    scheduler = ("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard")
-    worker = ("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))
-    commands = [scheduler, *((*worker, "--name", f"w{number}") for number in range(3))]
-    with contextlib.ExitStack() as running:
-        started = [running.enter_context(dask(new_project, tmp_path, *command)) for command in commands]
-        yield address, started[1:]
-
-
-@contextlib.contextmanager
-def dask(project: Any, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command of Dask's while it is needed."""
-    with (folder / f"{arguments[0]}_{arguments[-1].lstrip('-')}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("dask")), *arguments],
-            cwd=project.folder,
-            env=project.cold_env,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+    with cluster_in(new_project.folder, 3, new_project.cold_env) as running:
+        yield running
 
 
 def parent_of(pid: int) -> int:
@@ -158,12 +136,6 @@ def test_a_cluster_that_is_not_there_is_one_line(new_project: Any) -> None:
     runner = "--runner=make_us_rich.runners.DaskRunner"
     line = new_project.run(runner, pipeline="all", running__scheduler=nowhere).error()
     assert line == f"no Dask scheduler answers at {nowhere}; start one with dask scheduler"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def different(one: Any, other: Any, pair: str) -> list[str]:
