@@ -19,7 +19,7 @@ The last line is one JSON object:
   forecast from features, and of ``/predict``, which has it ready, divided by those of ``mlflow models serve`` with the
   same graph and the same features; the same for BentoML where that is installed.
 
-The ratios, and the memory, are added to ``history.jsonl``.
+
 """
 
 import asyncio
@@ -42,12 +42,11 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.history import keep
 from benchmarks.http_load import Load, put_under_load
-from benchmarks.rivals import RIVALS, Numbers, post
+from benchmarks.rivals import MLFLOW, Numbers, post
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
-from serving.accounts.accounts import Accounts, Attempted
-from serving.accounts.settings import AccountsSettings
+from serving.accounts.accounts import Accounts
+from serving.settings import Settings
 from tests.postgres_server import missing_programs, new_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -55,7 +54,7 @@ NOW = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
 PAIRS = ["btc_usdt", *(f"p{number:02}x_usdt" for number in range(39))]
 CONNECTIONS, ROUNDS, SECONDS, WARMING_SECONDS = 16, 7, 2.0, 0.5
 LARGE, SMALL = 1_000_000_000, 5_000  # Calls a month: blocks of 1,000, and the largest plan with blocks of 50.
-FOLDS = "walk_forward.folds=2,walk_forward.hours=72,walk_forward.lead_in_hours=72,walk_forward.least_windows=200"
+FOLDS = "backtest.n_folds=2,backtest.test_size=72,backtest.calibration_size=72,backtest.min_train_size=200"
 PATHS = {"bare": "/bare", "noop": "/noop", "predict": "/api/v1/predict?currency=btc&compare=usdt"}
 
 
@@ -152,8 +151,6 @@ def main() -> None:
         "ready_40_s": round(many[0], 2),
         **rivals,
     }
-    more_is_better = [name for name in figures if name.startswith(("predict_over", "infer_over"))]
-    keep("api", {name: value for name, value in figures.items() if not name.endswith("_s")}, None, more_is_better)
     print(json.dumps(figures))
 
 
@@ -211,10 +208,10 @@ def command(line: list[str], project: Path, variables: dict[str, str]) -> None:
 
 async def new_tokens(database: str) -> list[str]:
     """A token of a new user for each connection."""
-    settings = AccountsSettings(database_url=database, registrations=1000, password_memory_kib=8)  # type: ignore[arg-type]
+    settings = Settings(database_url=database, registrations=1000, password_memory_kib=8)  # type: ignore[arg-type]
     accounts, names = Accounts(settings), [f"ada-{secrets.token_hex(4)}" for _ in range(CONNECTIONS)]
     try:
-        made = [await accounts.register(Attempted(name, "engine-of-1843", "here")) for name in names]
+        made = [await accounts.register(name, "engine-of-1843", "here") for name in names]
     finally:
         await accounts.close()
     return [str(each.api_token) for each in made]
@@ -245,7 +242,7 @@ def tell(rounds: list[dict[str, Load]]) -> None:
 
 def compare_with_rivals(site: Site) -> dict[str, float]:
     """The same graph behind other servers: all run, and are asked in turn."""
-    here = [rival for rival in RIVALS if rival.installed]
+    here = [MLFLOW]
     with ExitStack() as stack:
         server = stack.enter_context(site.serving(PAIRS[:3], "benchmarks.noop_server"))
         server.until_ready(3)
@@ -263,9 +260,6 @@ def compare_with_rivals(site: Site) -> dict[str, float]:
         rounds = [{name: one_load(*asked[name]) for name in asked} for _ in range(3)]
     print(f"one window of {len(features[0])} hours, beside other servers of the same graph")
     tell(rounds)
-    for rival in RIVALS:
-        if not rival.installed:
-            print(f"{rival.package:8} not installed")
     return {f"{ours}_over_{name}": throughput(rounds, name, ours) for name in ports for ours in ("infer", "predict")}
 
 

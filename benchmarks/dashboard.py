@@ -28,16 +28,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from benchmarks.history import keep
-from chromium import chromium
-from conftest import free_port
+from browser.conftest import InterfaceProcess, chromium
 from interface.api_client import ApiClient
-from interface_process import InterfaceProcess
-from published_api import PASSWORD, published_api
+from network import free_port
+from processes import PASSWORD, published_api
 
 ROUNDS, SESSIONS = 5, 10
 WAIT = 60_000
-RATIOS = ("first_over_form", "again_over_form", "session_mb", "server_mb")
 MARKS = """
 (() => {
   const wanted = { cards: ".mur-card", chart: ".mur-plot .trace.boxes path", form: "[data-testid=stForm]" };
@@ -71,7 +68,6 @@ def main() -> None:
         finally:
             interface.stop()
     figures = {name: round(value, 2) for name, value in measured.items()}
-    keep("interface", {name: figures[name] for name in RATIOS})
     print(json.dumps(figures))
 
 
@@ -116,7 +112,7 @@ def middle(visits: list[dict[str, float]], what: str) -> float:
 
 def logged_in(browser: Any, interface: InterfaceProcess, api_url: str) -> Any:
     """The cookies of a member."""
-    client = ApiClient.at(api_url, 30)
+    client = ApiClient.connect(api_url, 30)
     client.register("ada", PASSWORD)
     context = browser.new_context()
     page = context.new_page()

@@ -1,8 +1,7 @@
-"""``python -m serving`` with two endpoints more, which answer ``{}`` and do nothing for it.
+"""``python -m serving`` with two endpoints more, ``PUT /noop`` of FastAPI and ``PUT /bare`` of Starlette.
 
-``PUT /noop`` is an ordinary endpoint of FastAPI, included as the others are. ``PUT /bare`` is a function of Starlette,
-without what FastAPI does for an endpoint. Both are behind the same middleware as ``/api/v1/predict`` and are found
-right after it, before all nested routes, so that neither pays for a search.
+Both answer ``{}`` and are behind the same middleware as ``/api/v1/predict``. They are matched right after it, so that
+neither pays for a search among the other routes.
 """
 
 import sys
@@ -12,10 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import serving.lean  # noqa: F401
-from serving.__main__ import serve
-from serving.app import create_app
 from serving.logs import configure_logs
+from serving.main import create_app, serve
 from serving.settings import Settings
 
 router = APIRouter()
@@ -23,12 +20,12 @@ router = APIRouter()
 
 @router.put("/noop")
 async def noop() -> dict[str, str]:
-    """Nothing."""
+    """Do nothing."""
     return {}
 
 
 async def bare(_request: Request) -> Response:
-    """Nothing, with less around it."""
+    """Do nothing, without FastAPI."""
     return Response(b"{}", 200, None, "application/json")
 
 
@@ -42,11 +39,12 @@ def main() -> int:
 
 
 def add_noops(app: FastAPI) -> None:
-    """Put both right behind the first route, which is that of ``/api/v1/predict``."""
+    """Put both right behind the router of ``/api/v1/predict``."""
     app.include_router(router)
     routes = app.router.routes
-    routes.insert(1, routes.pop())
-    routes.insert(1, Route("/bare", bare, methods=["PUT"]))
+    first = next(at for at, route in enumerate(routes) if not isinstance(route, Route))
+    routes.insert(first + 1, routes.pop())
+    routes.insert(first + 1, Route("/bare", bare, methods=["PUT"]))
 
 
 if __name__ == "__main__":

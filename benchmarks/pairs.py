@@ -32,15 +32,12 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.cluster import cluster
-from benchmarks.history import keep as keep_ratios
-from benchmarks.spine import REPOSITORY, children_cpu, make_project
+from benchmarks.run import REPOSITORY, children_cpu, make_project
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
-from make_us_rich.replay.pair_names import pair_names
+from make_us_rich.replay.simulated import pair_names
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OUT = REPOSITORY / "benchmarks" / "out"
-MORE_IS_BETTER = ("cluster_over_local",)
-RATIOS = ("pair_over_single", "cpu_over_single", "memory_over_single", "start_over_one", *MORE_IS_BETTER)
 """What can be compared between machines, and is kept."""
 REFERENCE_PAIR = "btc_usdt"
 
@@ -74,7 +71,7 @@ class Figures:
 
 
 def main() -> None:
-    """Measure, keep and print."""
+    """Measure, write and print."""
     asked = arguments()
     with ReplayServer(SimulatedMarket(42), Clock(START, speed=0)) as exchange, tempfile.TemporaryDirectory() as folder:
         alone = project_of(Path(folder) / "one", 1)
@@ -90,7 +87,7 @@ def main() -> None:
                 row = replace(row, cluster_over_local=round(row.seconds / done.seconds, 2))
                 print(f"on a Dask cluster: {done.seconds:.1f} s, {done.peak_mb} MB with its scheduler and workers")
             rows.append(row)
-    keep(rows)
+    write_report(rows)
     print(json.dumps(asdict(rows[-1])))
 
 
@@ -118,7 +115,7 @@ def figures(project: Path, url: str, size: tuple[int, int], single: Measured, fi
     pairs, workers = size
     done = measure(project, url, "all", f",running.workers={workers}")
     started = start_of(project, url)
-    told = re.search(r"^(\d+) pairs, (\d+) published; (\d+) s computed", done.output, re.MULTILINE)
+    told = re.search(r"^(\d+) pairs, (\d+) published; (\d+) s of CPU", done.output, re.MULTILINE)
     assert told, done.output
     cpu_seconds = float(told[3])
     return Figures(
@@ -157,7 +154,7 @@ def start_of(project: Path, url: str) -> float:
     """Seconds that a process computes to the first node of one pair; those that pass say more of what else runs."""
     with kedro(project, url, REFERENCE_PAIR) as process:
         assert process.stderr is not None
-        next(line for line in process.stderr if "hooks.progress: 1/" in line)
+        next(line for line in process.stderr if "hooks.run: 1/" in line)
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         process.kill()
@@ -215,20 +212,14 @@ def memory_kb(process: Path) -> int:
     return 0
 
 
-def keep(rows: list[Figures]) -> None:
-    """A table and a figure into a folder that git ignores, and the ratios into the history."""
+def write_report(rows: list[Figures]) -> None:
+    """Write a table and a figure into a folder that git ignores."""
     OUT.mkdir(exist_ok=True)
     with (OUT / "pairs.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, asdict(rows[0]))
         table.writeheader()
         table.writerows(map(asdict, rows))
     draw(rows)
-    for row in map(asdict, rows):
-        keep_ratios("pairs", _only(row, RATIOS), _only(row, ("pairs", "workers")), MORE_IS_BETTER)
-
-
-def _only(row: dict[str, float], names: tuple[str, ...]) -> dict[str, float]:
-    return {name: row[name] for name in names if row[name] is not None}
 
 
 def draw(rows: list[Figures]) -> None:

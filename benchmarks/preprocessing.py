@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from make_us_rich.domain.klines import KLINE_DTYPES
-from make_us_rich.features.feature_set import compute_features
+from make_us_rich.features.registry import compute_features
 from make_us_rich.features.windows import Windows, make_windows
 
 YEAR = 8760

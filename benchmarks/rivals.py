@@ -1,6 +1,5 @@
 """The graph of a published model behind other servers, on this machine, for the API to be compared with."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -42,11 +41,6 @@ class Rival:
     prepare: list[str]
     serve: list[str]
 
-    @property
-    def installed(self) -> bool:
-        """It can be compared with."""
-        return importlib.util.find_spec(self.package) is not None
-
     def request(self, features: Numbers) -> bytes:
         """A whole request."""
         return post(self.path, self.body(features))
@@ -55,7 +49,7 @@ class Rival:
     def serving(self, graph: Path, folder: Path, port: int, features: Numbers) -> Iterator[None]:
         """Start it, wait until it has forecast once, and end it with all its workers."""
         folder.mkdir()
-        variables = {**os.environ, GRAPH: str(graph), "PYTHONPATH": str(REPOSITORY), "BENTOML_DO_NOT_TRACK": "True"}
+        variables = {**os.environ, GRAPH: str(graph), "PYTHONPATH": str(REPOSITORY)}
         variables["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         if self.prepare:
             subprocess.run([*self.prepare, str(graph)], cwd=folder, env=variables, check=True, capture_output=True)
@@ -114,20 +108,3 @@ MLFLOW = Rival(
         *("--host", "127.0.0.1", "--workers", "1", "--port"),
     ],
 )
-BENTOML = Rival(
-    package="bentoml",
-    path="/quantiles",
-    body=lambda features: {"features": features},
-    prepare=[],
-    serve=[
-        sys.executable,
-        "-m",
-        "bentoml",
-        "serve",
-        "benchmarks.bento_service:Forecast",
-        "--host",
-        "127.0.0.1",
-        "--port",
-    ],
-)
-RIVALS = (MLFLOW, BENTOML)

@@ -1,47 +1,39 @@
-// A chart that lives as long as the page: what is new is drawn into it, and what was zoomed to stays (decision 0027).
+// Draws a Plotly figure. The chart lives as long as the page: new data are drawn into it, and its zoom stays (ADR 0019).
 
 const library = (address) => (window.makeUsRichPlotly ??= new Promise((resolve, reject) => {
-  if (window.Plotly) return resolve(window.Plotly);
-  // The page of the forecast has asked for it already, long before this script came.
-  const asked = document.querySelector(`script[src="${address}"]`);
-  const script = asked ?? Object.assign(document.createElement("script"), { src: address });
+  const script = Object.assign(document.createElement("script"), { src: address });
   script.addEventListener("load", () => resolve(window.Plotly));
-  script.addEventListener("error", () => reject(new Error(`${address} cannot be loaded`)));
-  if (!asked) document.head.append(script);
+  script.addEventListener("error", () => {
+    window.makeUsRichPlotly = undefined;  // The next chart tries again.
+    script.remove();
+    reject(new Error(`${address} cannot be loaded`));
+  });
+  document.head.append(script);
 }));
 
-const square = (path) => ({ width: 24, height: 24, path });
+const button = (name, path, click) => ({ name, title: name, icon: { width: 24, height: 24, path }, click });
 
-const SAVE = {
-  name: "Save as PNG",
-  title: "Save as PNG",
-  icon: square("M9 3 7.5 5H4v14h16V5h-3.5L15 3zm3 5a4 4 0 1 1 0 8 4 4 0 0 1 0-8z"),
-  click: (chart) => window.Plotly.downloadImage(chart, chart.makeUsRichPicture),
-};
-
-const FULL = {
-  name: "Full screen",
-  title: "Full screen",
-  icon: square("M4 4h6v2H6v4H4zm10 0h6v6h-2V6h-4zM4 14h2v4h4v2H4zm14 0h2v6h-6v-2h4z"),
-  click: (chart) => (document.fullscreenElement ? document.exitFullscreen() : chart.requestFullscreen()),
-};
-
-// Never another one: Plotly begins anew with a configuration that differs, and what was zoomed to is lost.
+// Plotly starts a chart anew when its configuration changes, and loses the zoom: this one is constant.
 const CONFIG = {
   displaylogo: false,
-  showSendToCloud: false,  // A chart is nobody's business but its reader's.
+  showSendToCloud: false,
   modeBarButtonsToRemove: ["toImage", "autoScale2d", "lasso2d", "select2d"],
-  modeBarButtonsToAdd: [SAVE, FULL],
+  modeBarButtonsToAdd: [
+    button("Save as PNG", "M9 3 7.5 5H4v14h16V5h-3.5L15 3zm3 5a4 4 0 1 1 0 8 4 4 0 0 1 0-8z", (chart) =>
+      window.Plotly.downloadImage(chart, chart.makeUsRich.picture)),
+    button("Full screen", "M4 4h6v2H6v4H4zm10 0h6v6h-2V6h-4zM4 14h2v4h4v2H4zm14 0h2v6h-6v-2h4z", (chart) =>
+      document.fullscreenElement ? document.exitFullscreen() : chart.requestFullscreen()),
+  ],
 };
 
-const fitting = (chart) => ({
+const size = (chart) => ({
   width: chart.clientWidth,
-  height: document.fullscreenElement === chart ? window.innerHeight : chart.makeUsRichHeight,
+  height: document.fullscreenElement === chart ? window.innerHeight : chart.makeUsRich.height,
 });
 
 const follow = (Plotly, chart) => {
   const resized = new ResizeObserver(() => {
-    const { width, height } = fitting(chart);
+    const { width, height } = size(chart);
     const drawn = chart._fullLayout;
     if (width && drawn && (width !== drawn.width || height !== drawn.height)) Plotly.relayout(chart, { width, height });
   });
@@ -52,25 +44,32 @@ const follow = (Plotly, chart) => {
   };
 };
 
-// Not by Streamlit, which makes HTML of a component anew when it likes, and the chart in it would be gone.
-const place = (parentElement) => {
+// Streamlit renders the HTML of a component anew at times, which would remove the chart: so the script makes the element.
+const element = (parentElement) => {
   const found = parentElement.querySelector(":scope > .mur-plot");
   if (found) return found;
-  const made = Object.assign(document.createElement("div"), { className: "mur-plot" });
+  const made = Object.assign(document.createElement("div"), { className: "mur-plot", makeUsRich: {} });
   made.setAttribute("role", "figure");
   parentElement.append(made);
   return made;
 };
 
-export default async function ({ data, parentElement }) {
-  const chart = place(parentElement);
+// Where somebody has clicked, in the units of the axes.
+const report = (chart) => ({ event }) => {
+  const { left, top } = chart.querySelector(".nsewdrag").getBoundingClientRect();
+  const { xaxis, yaxis } = chart._fullLayout;
+  chart.makeUsRich.send("click", { x: xaxis.p2d(event.clientX - left), y: yaxis.p2d(event.clientY - top) });
+};
+
+export default async function ({ data, parentElement, setTriggerValue }) {
+  const chart = element(parentElement);
   const { data: traces, layout } = JSON.parse(data.figure);
-  chart.makeUsRichHeight = layout.height;
+  Object.assign(chart.makeUsRich, { height: layout.height, picture: data.picture, send: setTriggerValue });
   chart.style.height = `${layout.height}px`;
-  chart.makeUsRichPicture = data.picture;
   chart.setAttribute("aria-label", data.alt);
   const Plotly = await library(data.library);
   if (!chart.isConnected) return () => {};
-  await Plotly.react(chart, traces, { ...layout, ...fitting(chart) }, CONFIG);
-  return (chart.makeUsRichEnd ??= follow(Plotly, chart));
+  await Plotly.react(chart, traces, { ...layout, ...size(chart) }, CONFIG);
+  if (data.clickable && !chart.makeUsRich.end) chart.on("plotly_click", report(chart));
+  return (chart.makeUsRich.end ??= follow(Plotly, chart));
 }

@@ -1,186 +1,209 @@
-"""Who sits in front of the browser; one user at a time, and nothing of the one before."""
+"""Settings of the process, and the login of the browser session with its cookie (ADR 0018).
 
+Streamlit can read cookies but not set them. A log-in therefore issues a ticket, which the browser exchanges for the
+cookie with a request of its own; the login token never reaches the page. A change of the login is also announced to
+the other tabs of the browser, which reload.
+"""
+
+import os
 import secrets
+import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from interface import browser
-from interface.api_answers import Login, Usage
 from interface.api_client import ApiClient
-from interface.api_errors import UnauthorizedError
-from interface.cookie import NAME, TICKETS
-from interface.settings import Settings
+from make_us_rich.client import UnauthorizedError
+from make_us_rich.client.schemas import Login, Registration, Usage
+from make_us_rich.domain.errors import ParameterError
 
-_TOKEN = "login_token"  # noqa: S105
-_USER = "user"
-_ERRAND = "errand"
-_METER = "on_the_meter"
-_ENDED = "login_ended"
-_NEW_TOKEN = "new_api_token"  # noqa: S105
-_JUST_REGISTERED = "just_registered"
+KEY = "session"
+COOKIE = "make_us_rich_login"
+COOKIE_PATH = "session"
+"""Where tickets are exchanged; relative: the interface may be served below a proxy's prefix."""
+TICKET_HEADER = "x-ticket"
+PREFIX = "MAKE_US_RICH_"
+
+_TICKET_SECONDS = 60.0
+_mount = st.components.v2.component(
+    "make_us_rich.cookie_sync", js=Path(__file__).with_name("cookie_sync.js").read_text()
+)
+_tickets: dict[str, tuple[Login, float]] = {}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Addresses that the interface uses."""
+
+    api_url: str  # of the API, as the interface reaches it
+    public_api_url: str  # of the API, as users reach it, for the code examples
+    host: str  # to listen on, IPv4 or IPv6
+    port: int
+    mlflow_url: str | None  # of MLflow's own interface, as a browser reaches it; None for no links
+    env: str | None  # Kedro environment of the catalog; None for the default
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this process."""
-    return Settings.read()
+    """The environment's settings; raises ParameterError where an address is not HTTP or a port is out of range."""
+    api_url, port = _url("API_URL", "http://127.0.0.1:8000"), os.environ.get(f"{PREFIX}INTERFACE_PORT", "8501")
+    if not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        raise ParameterError(f"{PREFIX}INTERFACE_PORT: {port} is not a port", "write a number from 1 to 65535")
+    return Settings(
+        api_url=api_url,
+        public_api_url=_url("PUBLIC_API_URL", api_url),
+        host=os.environ.get(f"{PREFIX}INTERFACE_HOST", "127.0.0.1").strip("[]"),
+        port=int(port),
+        mlflow_url=os.environ.get(f"{PREFIX}MLFLOW_URL", "").rstrip("/") or None,
+        env=os.environ.get(f"{PREFIX}ENV"),
+    )
+
+
+def _url(name: str, default: str) -> str:
+    url = (os.environ.get(f"{PREFIX}{name}") or default).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise ParameterError(f"{PREFIX}{name}: {url} is not an HTTP address", "write one such as http://127.0.0.1:8000")
+    return url
+
+
+@dataclass
+class Session:
+    """What a browser session remembers about its user."""
+
+    login_token: str | None = field(repr=False)
+    user: Usage | None = None  # as of the last response of the API
+    shown_usage: Usage | None = None  # in the quota bar; None until the bar is drawn
+    cookie_change: tuple[Literal["POST", "DELETE"] | None, str] = (None, "")
+    """For the browser: the method and the ticket."""
+    expired: bool = False  # whether the last login ended by itself or elsewhere
+    api_token: str | None = field(default=None, repr=False)  # a new API token, until the user has saved it
+    just_registered: bool = False  # whether the user has still to save the first API token
 
 
 @cache
-def _anybody(url: str) -> ApiClient:
-    return ApiClient.at(url)
+def _connections(url: str) -> ApiClient:
+    return ApiClient.connect(url)
+
+
+def state() -> Session:
+    """The session; a new one begins with the login of the browser's cookie."""
+    found: Session = st.session_state.setdefault(KEY, Session(st.context.cookies.get(COOKIE)))
+    return found
 
 
 def client() -> ApiClient:
-    """The API, asked by the user of this session; by nobody before a login."""
-    anybody, token = _anybody(settings().api_url).for_address(st.context.ip_address), _token()
-    return anybody.as_user(token) if token else anybody
+    """The API as the user of this session; without a login, as nobody."""
+    return _connections(settings().api_url).as_user(state().login_token, st.context.ip_address)
 
 
 def user() -> Usage:
-    """Who is logged in; a page is only run for somebody who is."""
-    known: Usage = st.session_state[_USER]
-    return known
+    """The logged-in user; pages run for logged-in users only."""
+    found = state().user
+    assert found is not None  # noqa: S101
+    return found
 
 
-def meter_is_old() -> bool:
-    """Whether calls have been charged since the meter was drawn; never in the run that draws it."""
-    drawn: Usage | None = st.session_state.get(_METER)
-    return drawn is not None and drawn != user()
-
-
-def meter_is_drawn() -> None:
-    """The meter shows what is known to be used."""
-    st.session_state[_METER] = user()
-
-
-def meter_is_missing() -> None:
-    """A run begins, which draws the meter."""
-    st.session_state[_METER] = None
-
-
-def count_a_call() -> None:
-    """A call has been charged since the API was asked what is used."""
-    st.session_state[_USER] = user().after_a_call()
-
-
-def recognise() -> Usage | None:
-    """Ask the API who is logged in; none where nobody is.
-
-    Raises:
-        ApiError: The API does not say.
-    """
-    if _token() is None:
+def load_user() -> Usage | None:
+    """Ask the API who is logged in; None where nobody is."""
+    token, known = state().login_token, state().user
+    if token is None:
         return None
     try:
         found = client().me()
     except UnauthorizedError:
         expire()
         return None
-    _change_to(found)
+    if known is not None and known.name != found.name:
+        _restart(Session(token))
+    state().user = found
     return found
 
 
-def last_known() -> Usage | None:
-    """Who was logged in when the API last answered."""
-    known: Usage | None = st.session_state.get(_USER)
-    return known
+def log_in(login: Login) -> None:
+    """Start the session of a login; its cookie holds in every tab until it expires."""
+    _restart(Session(login.login_token, cookie_change=("POST", issue_ticket(login))))
+    if isinstance(login, Registration):
+        state().api_token, state().just_registered = login.api_token, True
 
 
-def enter(login: Login) -> None:
-    """Somebody has logged in: here, and by the cookie in every tab for as long as the login lasts."""
-    _clear()
-    st.session_state[_NEW_TOKEN] = login.api_token
-    st.session_state[_JUST_REGISTERED] = login.api_token is not None
-    st.session_state[_TOKEN] = login.login_token
-    st.session_state[_ERRAND] = ("keep", TICKETS.issue(login.login_token, login.expires_at))
+def provider() -> str | None:
+    """Host of the OpenID Connect provider in Streamlit's secrets; None without one."""
+    auth = st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
+    return urlsplit(auth["server_metadata_url"]).hostname if auth else None
 
 
-def leave() -> None:
-    """Log out: the login ends in the API, and so in every tab.
-
-    Raises:
-        ApiError: The API did not hear of it, so the login goes on.
-    """
-    with suppress(UnauthorizedError):  # Where it had ended already.
-        client().log_out()
-    _forget(ended=False)
+def id_token() -> str | None:
+    """The ID token with which the provider has sent the browser back; None once the login has changed."""
+    return None if state().cookie_change[0] else st.user.tokens.get("id")
 
 
-def leave_everywhere() -> None:
-    """End every login of the user, on every device.
-
-    Raises:
-        ApiError: The API did not hear of it.
-    """
-    client().log_out_everywhere()
-    _forget(ended=False)
+def log_out(*, everywhere: bool = False) -> None:
+    """End the login in every tab, or all logins of the user on every device."""
+    with suppress(UnauthorizedError):  # It has ended already.
+        client().send(*(("DELETE", "/logins") if everywhere else ("POST", "/logout")))
+    _restart(Session(None, cookie_change=("DELETE", secrets.token_urlsafe(8))))
 
 
 def expire() -> None:
-    """The API does not take the login any more: forget who it was."""
-    _forget(ended=True)
+    """Forget a login that the API no longer accepts."""
+    _restart(Session(None, cookie_change=("DELETE", secrets.token_urlsafe(8)), expired=True))
 
 
-def has_ended() -> bool:
-    """Whether a login has just ended on its own or elsewhere."""
-    return bool(st.session_state.get(_ENDED))
+def discard_api_token() -> None:
+    """The user has saved the new API token: forget it."""
+    state().api_token, state().just_registered = None, False
 
 
-def new_token() -> str | None:
-    """The API token that has just been made, until the user has put it away."""
-    token: str | None = st.session_state.get(_NEW_TOKEN)
-    return token
-
-
-def keep_token(token: str) -> None:
-    """Show a new API token until it is put away."""
-    st.session_state[_NEW_TOKEN] = token
-
-
-def put_token_away() -> None:
-    """The user has kept the new API token: nothing here remembers it."""
-    st.session_state[_NEW_TOKEN] = None
-    st.session_state[_JUST_REGISTERED] = False
-
-
-def has_just_registered() -> bool:
-    """Whether the first API token is still to be put away."""
-    return bool(st.session_state.get(_JUST_REGISTERED))
-
-
-def run_errand() -> None:
-    """Let the browser keep or drop the cookie, as the last log-in or log-out wants it."""
-    what, ticket = st.session_state.get(_ERRAND, ("", ""))
-    if what:
-        (browser.keep_login if what == "keep" else browser.forget_login)(ticket)
-
-
-def _token() -> str | None:
-    if _TOKEN not in st.session_state:
-        st.session_state[_TOKEN] = st.context.cookies.get(NAME)
-    token: str | None = st.session_state[_TOKEN]
-    return token
-
-
-def _change_to(found: Usage) -> None:
-    known = last_known()
-    if known is not None and known.name != found.name:
-        token = _token()
-        _clear()
-        st.session_state[_TOKEN] = token
-    st.session_state[_USER] = found
-
-
-def _forget(*, ended: bool) -> None:
-    _clear()
-    st.session_state[_TOKEN] = None  # Not the cookie that this connection began with.
-    st.session_state[_ERRAND] = ("forget", secrets.token_urlsafe(8))
-    st.session_state[_ENDED] = ended
-
-
-def _clear() -> None:
+def _restart(session: Session) -> None:
     for key in list(st.session_state):
         del st.session_state[key]
+    st.session_state[KEY] = session
+
+
+def issue_ticket(login: Login) -> str:
+    """A ticket for the cookie of a login, good once and for a minute."""
+    ticket, now = secrets.token_urlsafe(32), time.monotonic()
+    for old, (_, issued) in list(_tickets.items()):
+        if now - issued > _TICKET_SECONDS:
+            _tickets.pop(old, None)
+    _tickets[ticket] = (login, now)
+    return ticket
+
+
+def sync_cookie() -> None:
+    """Let the browser exchange a ticket for the cookie or delete the cookie, and listen to its other tabs."""
+    method, ticket = state().cookie_change
+    with st.container(key="cookie-sync"):
+        data = {"method": method, "path": COOKIE_PATH, "header": TICKET_HEADER, "ticket": ticket}
+        _mount(key="cookie-sync-script", data=data)
+
+
+async def _change_cookie(request: Request) -> Response:
+    if TICKET_HEADER not in request.headers:  # Other sites cannot send it without a CORS preflight, which fails.
+        return Response(status_code=HTTPStatus.FORBIDDEN)
+    secure = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "")}
+    options: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": secure}
+    response = Response(status_code=HTTPStatus.NO_CONTENT)
+    for name in request.cookies:
+        if name.startswith("_streamlit_user"):  # Of `st.login`, whose ID token has served.
+            response.delete_cookie(name)
+    if request.method == "DELETE":
+        response.delete_cookie(COOKIE, **options)
+        return response
+    login, issued = _tickets.pop(request.headers[TICKET_HEADER], (None, 0.0))
+    if login is None or time.monotonic() - issued > _TICKET_SECONDS:
+        return Response(status_code=HTTPStatus.GONE)
+    response.set_cookie(COOKIE, login.login_token, expires=login.expires_at, **options)
+    return response
+
+
+ROUTES = [Route(f"/{COOKIE_PATH}", _change_cookie, methods=["POST", "DELETE"])]

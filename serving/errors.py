@@ -1,202 +1,214 @@
-"""The one shape of an error, that of the Open Inference Protocol under its own paths, and every way to them."""
+"""Errors of the API: their codes, their HTTP status, and the problem details (RFC 9457) that report them.
 
-import logging
-from collections.abc import Callable, Iterable
+The Open Inference Protocol has an error format of its own: the paths under ``/v2`` answer ``{"error", "code",
+"request_id"}``.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
-from make_us_rich.domain.errors import ArtifactError, LockedError, MakeUsRichError, StorageError, UnknownPairError
-from serving.errors_base import ServingError
+from make_us_rich.client.schemas import Problem
+from make_us_rich.domain.errors import (
+    ArtifactError,
+    LockedError,
+    MakeUsRichError,
+    ParameterError,
+    StorageError,
+    UnknownPairError,
+)
 from serving.logs import request_id
 
-log = logging.getLogger(__name__)
-
+MEDIA_TYPE = "application/problem+json"
 INFERENCE_PREFIX = "/v2"
-"""Where the Open Inference Protocol is spoken."""
+"""Prefix of the Open Inference Protocol."""
+
+STATUS = {
+    "bad_tensor": 400,
+    "unauthorized": 401,
+    "unknown_user": 401,
+    "wrong_password": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "unknown_pair": 404,
+    "alerts_off": 409,
+    "cannot_roll_back": 409,
+    "last_admin": 409,
+    "locked": 409,
+    "name_taken": 409,
+    "too_many_alerts": 409,
+    "invalid_account": 422,
+    "invalid_request": 422,
+    "quota_exceeded": 429,
+    "too_many_attempts": 429,
+    "internal_error": 500,
+    "accounts_schema": 503,
+    "accounts_unavailable": 503,
+    "no_forecast": 503,
+    "no_model": 503,
+    "store_unavailable": 503,
+    "too_many_streams": 503,
+    "unavailable": 503,
+}
+"""HTTP status by error code; other codes are the names of statuses, such as ``method_not_allowed``."""
+
+_DOMAIN = (
+    (UnknownPairError, "unknown_pair"),
+    (ParameterError, "invalid_request"),
+    (LockedError, "locked"),
+    (StorageError, "store_unavailable"),
+    (ArtifactError, "no_model"),
+    (MakeUsRichError, "unavailable"),
+)
+_DOCUMENTATION = "GET / documents every endpoint"
 
 
-class ErrorDetail(BaseModel):
-    """What was wrong."""
+class ServingError(MakeUsRichError):
+    """An error with a code of ``STATUS``, and with headers of its response."""
 
-    code: str
-    """For programs; never changes."""
-    message: str
-    """For people."""
-    remedy: str | None = None
-    """What to do about it."""
-    request_id: str
-    """Also in the log of the API, and in the header ``X-Request-ID``."""
-
-
-class ErrorAnswer(BaseModel):
-    """Every answer that is not what was asked for."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "error": {
-                        "code": "unknown_pair",
-                        "message": "doge_usdt is not served",
-                        "remedy": "choose one of GET /api/v1/pairs",
-                        "request_id": "8f2c51d0a7e94b1f",
-                    }
-                }
-            ]
-        }
-    )
-
-    error: ErrorDetail
+    def __init__(
+        self, code: str, message: str, remedy: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, remedy)
+        self.code = code
+        self.status = STATUS.get(code) or HTTPStatus[code.upper()].value
+        self.headers = dict(headers or {})
 
 
-class InferenceErrorAnswer(BaseModel):
-    """The same under ``/v2``, where the protocol wants a text."""
+class UnauthorizedError(ServingError):
+    """The token is missing, unknown, revoked or expired, or the login failed."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "error": "doge_usdt is not served; choose one of GET /api/v1/pairs",
-                    "code": "unknown_pair",
-                    "request_id": "8f2c51d0a7e94b1f",
-                }
-            ]
-        }
-    )
+    def __init__(
+        self,
+        message: str = "the token is unknown, revoked or expired",
+        remedy: str = "log in again, and rotate the API token if you need a new one",
+        code: str = "unauthorized",
+    ) -> None:
+        super().__init__(code, message, remedy, {"WWW-Authenticate": "Bearer"})
+
+
+class QuotaError(ServingError):
+    """The calls of the month are used up."""
+
+    def __init__(self, limit: int, reset_at: datetime, now: datetime) -> None:
+        remedy = f"wait until {reset_at:%Y-%m-%d %H:%M} UTC, or ask an admin for a higher limit"
+        retry_after = str(max(1, round((reset_at - now).total_seconds())))
+        headers = quota_headers(limit, 0, reset_at, now) | {"Retry-After": retry_after}
+        super().__init__("quota_exceeded", f"the {limit} calls of this month are used up", remedy, headers)
+
+
+class UnavailableError(ServingError):
+    """The accounts database does not answer, or the process is overloaded."""
+
+    def __init__(self, message: str, remedy: str = "try again in a moment", code: str = "accounts_unavailable") -> None:
+        super().__init__(code, message, remedy, {"Retry-After": "1"})
+
+
+class UncertainError(UnavailableError):
+    """The database failed while it committed: the change may have been made."""
+
+
+class InferenceErrorResponse(BaseModel):
+    """The body of errors under `/v2`."""
 
     error: str
     code: str
     request_id: str
 
 
-class UnservedPairError(ServingError):
-    """A pair that is not configured."""
+def quota_headers(limit: int, remaining: int, reset_at: datetime, now: datetime) -> dict[str, str]:
+    """The headers of a counted response.
 
-    code = "unknown_pair"
-    status = HTTPStatus.NOT_FOUND
-
-    def __init__(self, pair: str) -> None:
-        super().__init__(f"{pair} is not served", "choose one of GET /api/v1/pairs")
-
-
-class NoModelError(ServingError):
-    """A pair without a model that could be loaded."""
-
-    code = "no_model"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    ``RateLimit`` and ``RateLimit-Policy`` are those of the IETF's draft ``httpapi-ratelimit-headers``, with the seconds
+    until the reset; ``X-RateLimit-Reset`` has it in seconds since 1970.
+    """
+    return {
+        "RateLimit-Policy": f'"month";q={limit}',
+        "RateLimit": f'"month";r={remaining};t={max(0, int((reset_at - now).total_seconds()))}',
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(int(reset_at.timestamp())),
+    }
 
 
-class NoForecastError(ServingError):
-    """There is no forecast, or none any more."""
-
-    code = "no_forecast"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-
-class TooManyStreamsError(ServingError):
-    """As many streams as the process keeps."""
-
-    code = "too_many_streams"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-
-class CannotRollBackError(ServingError):
-    """A version that is not there, damaged, or not to be served."""
-
-    code = "cannot_roll_back"
-    status = HTTPStatus.CONFLICT
-
-
-class BadTensorError(ServingError):
-    """An inference request that does not fit the model."""
-
-    code = "bad_tensor"
-    status = HTTPStatus.BAD_REQUEST
-
-
-_DOMAIN: tuple[tuple[type[MakeUsRichError], str, HTTPStatus], ...] = (
-    (UnknownPairError, "unknown_pair", HTTPStatus.NOT_FOUND),
-    (LockedError, "locked", HTTPStatus.CONFLICT),
-    (StorageError, "store_unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
-    (ArtifactError, "no_model", HTTPStatus.SERVICE_UNAVAILABLE),
-    (MakeUsRichError, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
-)
-
-
-def status_of(exc: BaseException) -> int:
-    """The HTTP status that an exception is answered with."""
+def to_serving_error(exc: BaseException) -> ServingError:
+    """Any exception as the error that is reported."""
     if isinstance(exc, ServingError):
-        return int(exc.status)
-    if isinstance(exc, HTTPException):
-        return exc.status_code
+        return exc
     if isinstance(exc, RequestValidationError):
-        return HTTPStatus.UNPROCESSABLE_ENTITY
-    return next((status for kind, _, status in _DOMAIN if isinstance(exc, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+        # Without the input, which may be a password.
+        problems = [f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in exc.errors()]
+        return ServingError("invalid_request", "; ".join(problems), _DOCUMENTATION)
+    if isinstance(exc, HTTPException):
+        status = HTTPStatus(exc.status_code)
+        return ServingError(status.name.lower(), status.phrase, _DOCUMENTATION, exc.headers)
+    if isinstance(exc, MakeUsRichError):
+        code = next(code for kind, code in _DOMAIN if isinstance(exc, kind))
+        return ServingError(code, exc.message, exc.remedy)
+    return ServingError("internal_error", "an unexpected error occurred", "report the request id to the operator")
 
 
-def error_body(code: str, message: str, remedy: str | None = None) -> dict[str, Any]:
-    """The one shape."""
-    detail = ErrorDetail(code=code, message=message, remedy=remedy, request_id=request_id.get())
-    return ErrorAnswer(error=detail).model_dump(mode="json")
+def problem_of(scope: Scope, error: ServingError) -> Problem:
+    """The problem details of a request's error."""
+    return Problem(
+        type=f"urn:problem-type:make-us-rich:{error.code}",
+        title=error.code.replace("_", " ").capitalize(),
+        status=error.status,
+        detail=error.message,
+        instance=quote(scope["path"]),
+        code=error.code,
+        remedy=error.remedy,
+        request_id=request_id.get(),
+    )
 
 
-def inference_error_body(code: str, message: str, remedy: str | None = None) -> dict[str, Any]:
-    """The shape of the Open Inference Protocol."""
-    text = f"{message}; {remedy}" if remedy else message
-    return InferenceErrorAnswer(error=text, code=code, request_id=request_id.get()).model_dump(mode="json")
+def error_response(scope: Scope, exc: BaseException) -> JSONResponse:
+    """The response to an exception, in the shape of the request's path."""
+    error = to_serving_error(exc)
+    if path_of(scope).startswith(INFERENCE_PREFIX):
+        body = InferenceErrorResponse(error=str(error), code=error.code, request_id=request_id.get())
+        return JSONResponse(body.model_dump(), error.status, error.headers)
+    return JSONResponse(problem_of(scope, error).model_dump(), error.status, error.headers, MEDIA_TYPE)
 
 
-def body_for(path: str) -> Callable[..., dict[str, Any]]:
-    """The shape in which errors of this path are answered."""
-    return inference_error_body if path.startswith(INFERENCE_PREFIX) else error_body
+def path_of(scope: Scope) -> str:
+    """The path of a request without the prefix of a reverse proxy."""
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path
 
 
-def install(app: FastAPI) -> None:
-    """Answer every exception in the one shape; what nobody foresaw is answered by ``Observing``."""
-    app.add_exception_handler(MakeUsRichError, _own)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+def add_error_handlers(app: FastAPI) -> None:
+    """Report and describe all expected errors; ``RequestObserver`` reports the unexpected ones."""
+    describe = app.openapi
+
+    async def respond(request: Request, exc: Exception) -> JSONResponse:
+        return error_response(request.scope, exc)
+
+    for kind in (MakeUsRichError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, respond)
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        operations = (each for methods in document["paths"].values() for each in methods.values())
+        for response in (each for operation in operations for each in operation["responses"].values()):
+            content = response.get("content", {})
+            # FastAPI describes every model as JSON.
+            if content.get("application/json", {}).get("schema") == {"$ref": "#/components/schemas/Problem"}:
+                content[MEDIA_TYPE] = content.pop("application/json")
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # As FastAPI's documentation has it.
 
 
-async def _own(request: Request, exc: Exception) -> JSONResponse:
-    shaped = body_for(request.scope["path"])
-    if isinstance(exc, ServingError):
-        return JSONResponse(shaped(exc.code, exc.message, exc.remedy), exc.status, exc.headers)
-    code, status = next((code, status) for kind, code, status in _DOMAIN if isinstance(exc, kind))
-    message, _, remedy = str(exc).partition("; ")
-    return JSONResponse(shaped(code, message, remedy or None), status)
-
-
-async def _invalid(request: Request, exc: Exception) -> JSONResponse:
-    # Without the input: it may be a password.
-    problems = exc.errors() if isinstance(exc, RequestValidationError) else []
-    told = "; ".join(f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in problems)
-    body = body_for(request.scope["path"])("invalid_request", told, "GET / documents every endpoint")
-    return JSONResponse(body, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-
-async def _http(request: Request, exc: Exception) -> JSONResponse:
-    status, headers = (exc.status_code, exc.headers) if isinstance(exc, HTTPException) else (500, None)
-    known = HTTPStatus(status)
-    body = body_for(request.scope["path"])(known.name.lower(), known.phrase, "GET / documents every endpoint")
-    return JSONResponse(body, status, headers)
-
-
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: these statuses are answered in the one shape."""
-    return _answers(ErrorAnswer, statuses)
-
-
-def inference_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: these statuses are answered in the shape of the Open Inference Protocol."""
-    return _answers(InferenceErrorAnswer, statuses)
-
-
-def _answers(model: type[BaseModel], statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
+def answers(*statuses: int, model: type[BaseModel] = Problem) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI: the error responses of an endpoint."""
     return {status: {"model": model, "description": HTTPStatus(status).phrase} for status in statuses}

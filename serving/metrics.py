@@ -1,126 +1,90 @@
-"""What Prometheus is told."""
+"""Prometheus metrics: requests, ages of models and candles, and the quality of the forecasts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from make_us_rich.domain.live import LiveScores
-from serving.store.stores import Stores
+from serving.forecasts.service import ForecastService
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class Requests:
-    """Requests and how long they took, by method, route and status."""
+class RequestMetrics:
+    """Number and duration of requests by method, route and status."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        labels = ("method", "route", "status")
-        self._count = Counter("make_us_rich_requests", "Requests answered.", labels, registry=registry)
-        self._seconds = Histogram(
-            "make_us_rich_request_seconds",
-            "Until an answer was complete.",
-            ("route",),
-            registry=registry,
-            buckets=_BUCKETS,
-        )
-        # Finding a child by its labels takes longer than counting does.
-        self._counter = cache(self._count.labels)
-        self._timer = cache(self._seconds.labels)
+        counter = Counter("make_us_rich_requests", "Requests.", ("method", "route", "status"), registry=registry)
+        about = "Seconds until the response was complete."
+        timer = Histogram("make_us_rich_request_seconds", about, ("route",), registry=registry, buckets=_BUCKETS)
+        # Looking up a child by its labels takes longer than counting.
+        self._counter = cache(counter.labels)
+        self._timer = cache(timer.labels)
 
-    def note(self, labels: tuple[str, str, str], seconds: float) -> None:
-        """Count one request.
-
-        Args:
-            labels: Method, route as it is declared, status.
-            seconds: How long it took.
-        """
-        self._counter(*labels).inc()
-        self._timer(labels[1]).observe(seconds)
+    def record(self, method: str, route: str, status: str, seconds: float) -> None:
+        """Count one request."""
+        self._counter(method, route, status).inc()
+        self._timer(route).observe(seconds)
 
 
-class StoreCollector(Collector):
-    """Ages and quality of what is served, read when Prometheus asks."""
+_GAUGES = {
+    "model_age_seconds": "Age of the newest candle that the model was trained on.",
+    "data_age_seconds": "Seconds since the newest candle closed.",
+    "problems": "1 if the model, the candles or the forecast are not up to date.",
+    "backtest_skill": "CRPS skill against the baseline in the backtest.",
+    "backtest_coverage_80": "Backtest coverage of the calibrated 80 % interval.",
+    "live_forecasts": "Recorded forecasts.",
+    "live_missed_forecasts": "Hours without a forecast.",
+    "live_unexplained_missed_forecasts": "Hours without a forecast and without a reason.",
+    "live_drift": "Largest population stability index of the features.",
+    "live_drifted": "1 if the features have drifted.",
+    "live_skill": "CRPS skill of the served forecasts against the baseline.",
+    "live_coverage": "Share of outcomes within the served interval.",
+}
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
+
+class ForecastCollector(Collector):
+    """Gauges about models, candles and forecasts, computed when Prometheus scrapes."""
+
+    def __init__(self, service: ForecastService) -> None:
+        self._service = service
 
     def collect(self) -> Iterable[Metric]:
-        """One gauge a figure, labelled by pair."""
-        yield self._gauge("models", "Models that are loaded.", {"": float(len(self._stores.models.shelf.served))})
-        yield self._gauge("model_age_seconds", "Since the newest candle that the model's fit has seen.", self._models())
-        yield self._gauge("data_age_seconds", "Since the newest candle closed.", self._candles())
-        yield self._gauge("problems", "1 where a model, candles or a forecast are not the newest.", self._problems())
-        yield self._gauge("judged_skill", "CRPS skill against the baseline on the folds.", self._skill())
-        yield self._gauge("relived_coverage_80", "Outcomes within the 80 % interval, re-lived.", self._covered())
-        yield from self._live()
+        """All gauges, with a sample for each pair that has a value."""
+        yield GaugeMetricFamily("make_us_rich_models", "Loaded models.", len(self._service.models.snapshot.models))
+        samples = [(pair, *sample) for pair in self._service.pairs for sample in self._samples(pair)]
+        for name, about in _GAUGES.items():
+            labels = ["pair", "interval"] if name == "live_coverage" else ["pair"]
+            gauge = GaugeMetricFamily(f"make_us_rich_{name}", about, labels=labels)
+            for pair, found, value, *interval in samples:
+                if found == name and value is not None:
+                    gauge.add_metric([pair, *interval], float(value))
+            yield gauge
 
-    def _gauge(self, name: str, about: str, values: dict[str, float]) -> Metric:
-        labelled = "" not in values
-        gauge = GaugeMetricFamily(f"make_us_rich_{name}", about, labels=["pair"] if labelled else [])
-        for pair, value in values.items():
-            gauge.add_metric([pair] if labelled else [], value)
-        return gauge
-
-    def _live(self) -> Iterable[Metric]:
-        """What the monitoring has found of the forecasts that were served."""
-        scores = self._stores.live.scores
-        yield self._gauge("live_skill", "CRPS skill against the baseline as served.", _figures(scores, _skill_of))
-        yield _coverage(scores)
-        yield self._gauge("live_forecasts", "Forecasts in the record.", _figures(scores, lambda each: each.issued))
-        yield self._gauge("live_holes", "Hours without a forecast.", _figures(scores, lambda each: each.holes))
-        unexplained = _figures(scores, lambda each: each.unexplained)
-        yield self._gauge("live_unexplained_holes", "Hours without a forecast that nothing explains.", unexplained)
-        drift = _figures(scores, lambda each: each.drift.psi)
-        yield self._gauge("live_drift", "Largest population stability index of the inputs.", drift)
-        drifted = _figures(scores, lambda each: each.drift.drifted)
-        yield self._gauge("live_drifted", "1 where the inputs have drifted.", drifted)
-
-    def _models(self) -> dict[str, float]:
-        now = self._stores.candles.now()
-        served = self._stores.models.shelf.served.items()
-        return {
-            pair: (now - (each.manifest.trained_until or each.manifest.data.end)).total_seconds()
-            for pair, each in served
-        }
-
-    def _candles(self) -> dict[str, float]:
-        now = self._stores.candles.now()
-        there = {pair: self._stores.candles.get(pair) for pair in self._stores.models.pairs}
-        return {pair: (now - candles.closed_at).total_seconds() for pair, candles in there.items() if candles}
-
-    def _problems(self) -> dict[str, float]:
-        return {pair: float(self._stores.forecasts.problem(pair) is not None) for pair in self._stores.models.pairs}
-
-    def _skill(self) -> dict[str, float]:
-        metrics = {pair: each.manifest.metrics for pair, each in self._stores.models.shelf.served.items()}
-        return {pair: each["crps_skill_mean"] for pair, each in metrics.items() if "crps_skill_mean" in each}
-
-    def _covered(self) -> dict[str, float]:
-        widths = {pair: each.champion.widths for pair, each in self._stores.models.shelf.served.items()}
-        return {
-            pair: sum(w.coverage_after) / len(w.coverage_after) for pair, w in widths.items() if w and w.coverage_after
-        }
-
-
-def _figures(scores: Mapping[str, LiveScores], figure: Callable[[LiveScores], float | None]) -> dict[str, float]:
-    """One figure by pair, where there is one."""
-    found = {pair: figure(each) for pair, each in scores.items()}
-    return {pair: float(value) for pair, value in found.items() if value is not None}
-
-
-def _skill_of(scores: LiveScores) -> float | None:
-    return scores.windows[0].whole.skill if scores.windows else None
-
-
-def _coverage(scores: Mapping[str, LiveScores]) -> Metric:
-    about = "Outcomes within the interval as served."
-    gauge = GaugeMetricFamily("make_us_rich_live_coverage", about, labels=["pair", "interval"])
-    for pair, each in scores.items():
-        for nominal in (50, 80, 90):
-            share = getattr(each.windows[0].whole, f"coverage_{nominal}") if each.windows else None
-            if share is not None:
-                gauge.add_metric([pair, str(nominal)], share)
-    return gauge
+    def _samples(self, pair: str) -> Iterable[tuple[str, float | None, *tuple[str, ...]]]:
+        """Name, value, and the interval of a coverage."""
+        service, now = self._service, self._service.candles.now()
+        model, candles, scores = service.models.get(pair), service.candles.get(pair), service.record.scores.get(pair)
+        yield "problems", service.problem(pair) is not None
+        if candles:
+            yield "data_age_seconds", (now - candles.closed_at).total_seconds()
+        if model:
+            manifest, scales = model.manifest, model.champion.scales
+            yield "model_age_seconds", (now - (manifest.trained_until or manifest.data.end)).total_seconds()
+            yield "backtest_skill", manifest.metrics.get("crps_skill_mean")
+            if scales and scales.coverage_after:
+                yield "backtest_coverage_80", sum(scales.coverage_after) / len(scales.coverage_after)
+        if scores:
+            yield "live_forecasts", scores.n_forecasts
+            yield "live_missed_forecasts", scores.n_missed
+            yield "live_unexplained_missed_forecasts", scores.n_unexplained
+            yield "live_drift", scores.drift.psi
+            yield "live_drifted", scores.drift.drifted
+        # No skill or coverage while the served architecture has too few outcomes.
+        window = scores.windows[0] if scores and scores.windows else None
+        if model and window and window.architecture == model.manifest.architecture:
+            yield "live_skill", window.overall.skill
+            for interval in ("50", "80", "90"):
+                yield "live_coverage", getattr(window.overall, f"coverage_{interval}"), interval

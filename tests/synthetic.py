@@ -13,36 +13,40 @@ import pandas as pd
 import yaml
 from kedro.io import Version
 
-from make_us_rich.candles.frame import to_klines
-from make_us_rich.candles.report import DataReport, Issues
-from make_us_rich.datasets.atomic import JSONDataset
-from make_us_rich.datasets.champion import ChampionPointerDataset
-from make_us_rich.datasets.onnx import OnnxDataset
-from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
-from make_us_rich.domain.judgement import Judged, Judgement
-from make_us_rich.domain.manifest import NO_EDGE, DataRange, Manifest, Verdict
+from make_us_rich.backtest.backtest import Backtests, empty_backtests
+from make_us_rich.backtest.calibration import CalibrationParameters
+from make_us_rich.backtest.folds import BacktestParameters
+from make_us_rich.datasets.files import BytesDataset, JSONDataset
+from make_us_rich.datasets.published import ChampionPointerDataset
+from make_us_rich.domain.evaluation import ChallengerResult, EvaluationReport
+from make_us_rich.domain.forecast import HORIZON, LEVELS
+from make_us_rich.domain.manifest import NO_EDGE, DataRange, Manifest, Published, Verdict
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext
-from make_us_rich.evaluation.folds import WalkForward
-from make_us_rich.evaluation.walk import Walk
 from make_us_rich.features.split import Parts, Split, split_windows
 from make_us_rich.features.windows import make_windows
-from make_us_rich.models.challengers import Challengers
-from make_us_rich.models.interface import FitSettings, Scaler
+from make_us_rich.inference.past import past_forecasts_of
+from make_us_rich.klines.frame import to_klines
+from make_us_rich.klines.report import DataReport, Issues
+from make_us_rich.models.base import Challengers, FitSettings, Scaler
 from make_us_rich.models.registry import TrainingParameters
 from make_us_rich.pipelines.converting.nodes import (
-    add_baseline,
     check_parity,
     convert_baseline,
     convert_model,
     describe_candidate,
-    draw_windows,
+    rank_scenarios,
+    sample_windows,
 )
-from make_us_rich.pipelines.converting.parameters import ConvertingParameters
+from make_us_rich.pipelines.converting.parity import ConvertingParameters
 from make_us_rich.pipelines.exporting.nodes import publish_artifacts, write_manifest
-from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, line_up, split_klines
-from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
-from make_us_rich.pipelines.training.nodes import fit_challengers, walk_forward
+from make_us_rich.pipelines.preprocessing.nodes import (
+    compute_features,
+    fit_scalers,
+    select_candidates,
+    split_klines,
+)
+from make_us_rich.pipelines.training.nodes import fit_challengers, run_backtest
 from make_us_rich.replay import SimulatedMarket
 
 # Threads that wait for one another make tiny networks slow where the cores are busy.
@@ -53,46 +57,36 @@ ROWS = 720
 STARTED = datetime(2025, 1, 1, 0, 5, tzinfo=UTC)
 VERSION = "2025-01-01T00.05.00.000Z"
 RUN = RunContext(Pair.parse("btc_usdt"), VERSION, STARTED, "0123abc")
-PLAN = WalkForward(folds=2, hours=72, lead_in_hours=72, least_windows=100)
-PREPROCESSING = PreprocessingParameters(test_fraction=0.1, validation_fraction=0.2)
-SETTINGS = FitSettings(QUANTILE_LEVELS, seed=42, accelerator="cpu")
+PLAN = BacktestParameters(n_folds=2, test_size=72, calibration_size=72, min_train_size=100)
+SPLIT = {
+    "rows": ROWS,
+    "test_start": "2025-01-28T00:00:00Z",
+    "validation_fraction": 0.2,
+    "horizon": HORIZON,
+    "train_size": PLAN.train_size,
+}
+SETTINGS = FitSettings(LEVELS, seed=42, accelerator="cpu")
+NETWORK: dict[str, Any] = {
+    "lookback": 12,
+    "symmetric_from": 12,
+    "symmetry": 0.5,
+    "members": 2,
+    "holdout_block_hours": 168,
+    "hidden_size": 4,
+    "dropout": 0.2,
+    "batch_size": 256,
+    "learning_rate": 0.01,
+    "weight_decay": 0.01,
+    "max_epochs": 2,
+    "warm_start_epochs": 1,
+    "patience": 2,
+}
 SMALL: dict[str, Any] = {
     "seed": 42,
     "accelerator": "cpu",
     "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
-    "patch_transformer": {
-        "lookback": 12,
-        "symmetric_from": 12,
-        "symmetry": 0.5,
-        "members": 2,
-        "stretch_hours": 168,
-        "patch_hours": 6,
-        "hidden_size": 4,
-        "heads": 2,
-        "layers": 1,
-        "dropout": 0.2,
-        "batch_size": 256,
-        "learning_rate": 0.01,
-        "weight_decay": 0.01,
-        "max_epochs": 2,
-        "refit_epochs": 1,
-        "patience": 2,
-    },
-    "lstm": {
-        "lookback": 6,
-        "symmetric_from": 12,
-        "symmetry": 0.5,
-        "members": 2,
-        "stretch_hours": 168,
-        "hidden_size": 4,
-        "dropout": 0.2,
-        "batch_size": 256,
-        "learning_rate": 0.01,
-        "weight_decay": 0.01,
-        "max_epochs": 2,
-        "refit_epochs": 1,
-        "patience": 2,
-    },
+    "patch_transformer": NETWORK | {"patch_hours": 6, "heads": 2, "layers": 1},
+    "lstm": NETWORK | {"lookback": 6},
     "lstm_levels": {
         "lookback": 12,
         "batch_size": 64,
@@ -104,7 +98,17 @@ SMALL: dict[str, Any] = {
         "patience": 2,
     },
 }
-CONFIGURED: dict[str, Any] = yaml.safe_load((REPO / "conf/base/parameters_training.yml").read_text())["training"]
+
+
+def configured_parameters() -> dict[str, Any]:
+    """The parameters of conf/base."""
+    made: dict[str, Any] = {"exchange_url": "https://api.binance.com", "exchange_weight": 4800}
+    for path in (REPO / "conf/base").glob("parameters*.yml"):
+        made = yaml.safe_load(path.read_text()) | made
+    return made
+
+
+CONFIGURED: dict[str, Any] = configured_parameters()["training"]
 TRAINING = TrainingParameters.model_validate(CONFIGURED | SMALL)
 
 Features = dict[str, Callable[[], pd.DataFrame]]
@@ -123,7 +127,7 @@ class Prepared:
     """What preprocessing hands to training."""
 
     klines: pd.DataFrame
-    lineup: dict[str, Any]
+    candidates: dict[str, Any]
     features: Features
     split: dict[str, Any]
     scalers: dict[str, Scaler]
@@ -136,18 +140,18 @@ class Prepared:
 
 
 def line(architectures: str, training: TrainingParameters = TRAINING) -> dict[str, Any]:
-    """The line-up of a first run."""
-    return line_up(architectures, training, {}, None)
+    """The candidates of a first run."""
+    return select_candidates(simulated_klines(), ROWS // 24, architectures, training, PLAN, {}, None)
 
 
 def prepare(klines: pd.DataFrame, architectures: str = "baseline", training: TrainingParameters = TRAINING) -> Prepared:
     """Run preprocessing on a frame."""
-    days, lineup = len(klines) // 24, line(architectures, training)
-    frames = compute_features(klines, days, lineup)
+    days, candidates = len(klines) // 24, line(architectures, training)
+    frames = compute_features(klines, days, candidates)
     features: Features = {name: lambda frame=frame: frame for name, frame in frames.items()}  # type: ignore[misc]
-    split = split_klines(klines, days, PREPROCESSING, RUN)
-    scalers = fit_scalers(features, split, lineup, PREPROCESSING, RUN)
-    return Prepared(klines, lineup, features, split, scalers)
+    split = split_klines(klines, days, candidates, PLAN)
+    scalers = fit_scalers(features, split, candidates, data_report(), PLAN, RUN)
+    return Prepared(klines, candidates, features, split, scalers)
 
 
 @cache
@@ -156,18 +160,22 @@ def prepared(architectures: str = "baseline") -> Prepared:
     return prepare(simulated_klines(), architectures)
 
 
+def fit(made: Prepared) -> Challengers:
+    """Training on what preprocessing has made."""
+    return fit_challengers(made.features, made.klines, made.split, made.scalers, made.candidates, TRAINING, RUN)
+
+
 @cache
 def trained(architectures: str = "baseline") -> Challengers:
     """Training on the simulated market."""
-    made = prepared(architectures)
-    return fit_challengers(made.features, made.klines, made.split, made.scalers, made.lineup, TRAINING, RUN)
+    return fit(prepared(architectures))
 
 
 @cache
-def walked(architectures: str = "baseline") -> Walk:
-    """The simulated market re-lived."""
+def walked(architectures: str = "baseline") -> Backtests:
+    """A backtest on the simulated market."""
     made = prepared(architectures)
-    return walk_forward(made.features, made.klines, made.scalers, made.lineup, TRAINING, PLAN, RUN)
+    return run_backtest(made.features, made.klines, made.scalers, made.candidates, TRAINING, PLAN, RUN)
 
 
 def data_report(*reasons: str) -> dict[str, Any]:
@@ -188,7 +196,7 @@ def data_report(*reasons: str) -> dict[str, Any]:
         gap_hours=0,
         missing_share=0.0,
         fresh=True,
-        whole=not reasons,
+        valid=not reasons,
         reasons=reasons,
     )
     return report.model_dump(mode="json")
@@ -200,12 +208,12 @@ CONVERTING = ConvertingParameters(parity_windows=16, rtol=1e-3, atol=1e-5)
 def judgement(architecture: str = "baseline", *, publish: bool = True) -> dict[str, Any]:
     """What the gate might have found, with this architecture as the choice."""
     verdict = Verdict(publish=publish, reason="mean CRPS 3 % below the baseline's" if publish else "refused: no luck")
-    challenger = Judged(
+    challenger = ChallengerResult(
         architecture=architecture,
         recipe={name: TRAINING.architecture(name).model_dump(mode="json") for name in architecture.split("+")},
         verdict=verdict,
         edge=NO_EDGE,
-        tried=1,
+        n_comparisons=1,
         skill=0.03,
         dm_t=3.5,
         p=0.001,
@@ -214,7 +222,7 @@ def judgement(architecture: str = "baseline", *, publish: bool = True) -> dict[s
         coverage_90=0.9,
     )
     candles = simulated_klines()["timestamp"]
-    made = Judgement(
+    made = EvaluationReport(
         pair="btc_usdt",
         version=VERSION,
         at=STARTED,
@@ -231,26 +239,58 @@ def judgement(architecture: str = "baseline", *, publish: bool = True) -> dict[s
 def baseline_beside(architecture: str = "baseline") -> tuple[bytes, dict[str, Any]]:
     """The graph of the baseline that is stored beside an architecture, and what it takes."""
     made = prepared(architecture)
-    return convert_baseline(trained(architecture), made.features, made.klines, made.split, CONVERTING, RUN)
+    return convert_baseline(trained(architecture)["baseline"], made.features, made.klines, made.split, CONVERTING, RUN)
+
+
+def publish(made: Prepared, challengers: Challengers, architecture: str) -> Published:
+    """What converting and exporting make of a challenger."""
+    inputs, chosen, report = (
+        (made.features, made.klines, made.split),
+        challengers[architecture],
+        judgement(architecture),
+    )
+    metrics = {"rmse_1h": 0.0, "baseline_rmse_1h": 0.0, "crps_skill_mean": 0.0}
+    windows = sample_windows(*inputs, chosen, CONVERTING)
+    graph = convert_model(chosen, report, windows, RUN)
+    parity = check_parity(graph, chosen, report, windows, CONVERTING, RUN)
+    beside = convert_baseline(challengers["baseline"], *inputs, CONVERTING, RUN)
+    ranks, past = rank_scenarios(made.features, made.klines, chosen, TRAINING), no_past_forecasts()
+    candidate = describe_candidate(
+        graph,
+        *beside,
+        parity,
+        made.scalers,
+        made.klines,
+        made.split,
+        metrics,
+        report,
+        chosen,
+        windows,
+        past,
+        ranks,
+        RUN,
+    )
+    *_, checksums = publish_artifacts(candidate, graph, beside[0], past, ranks, made.scalers)
+    artifacts = graph, beside[0], past, ranks
+    return Published(Manifest.read(write_manifest(candidate, checksums, *artifacts, RUN), "btc_usdt"), *artifacts)
+
+
+def no_past_forecasts() -> bytes:
+    """What evaluating keeps where there are too few candles for a backtest."""
+    record = past_forecasts_of(empty_backtests(LEVELS, {}, {}), "baseline", CalibrationParameters(), center=True)
+    return record.to_bytes()
 
 
 @cache
+def published_version(architecture: str = "baseline") -> Published:
+    """What exporting stores of an architecture."""
+    return publish(prepared(architecture), trained(architecture), architecture)
+
+
 def published(architecture: str = "baseline") -> tuple[Manifest, bytes]:
-    """What exporting stores of an architecture: its manifest and its graph."""
-    made, chosen = prepared(architecture), trained(architecture)[architecture]
-    choice, metrics = {"architecture": architecture}, {"rmse_1h": 0.0, "baseline_rmse_1h": 0.0, "crps_skill_mean": 0.0}
-    windows = draw_windows(made.features, made.klines, made.split, chosen, CONVERTING)
-    graph = convert_model(chosen, choice, windows, RUN)
-    parity = check_parity(graph, chosen, choice, windows, CONVERTING, RUN)
-    found = judgement(architecture)
-    described = describe_candidate(
-        graph, parity, made.scalers, made.klines, made.split, metrics, found, chosen, windows, RUN
-    )
-    beside = baseline_beside(architecture)
-    candidate = add_baseline(described, *beside)
-    *_, checksums = publish_artifacts(candidate, graph, beside[0], made.scalers)
-    record = write_manifest(candidate, checksums, graph, beside[0], RUN)
-    return Manifest.read(record, "btc_usdt"), graph
+    """Its manifest and its graph."""
+    made = published_version(architecture)
+    return made.manifest, made.onnx_model
 
 
 def lay_out(project: Path) -> Path:
@@ -263,6 +303,12 @@ def lay_out(project: Path) -> Path:
     return project
 
 
+def write_config(project: Path, env: str, **files: object) -> None:
+    """Write files of an environment, named without their ending."""
+    for name, content in files.items():
+        (project / "conf" / env / f"{name}.yml").write_text(yaml.safe_dump(content))
+
+
 def store(project: Path, version: str, *, publish: bool = True, pair: str = "btc_usdt") -> None:
     """Store the published model as one more version of a pair, and as the champion if its verdict says so."""
     manifest, graph = published()
@@ -270,8 +316,14 @@ def store(project: Path, version: str, *, publish: bool = True, pair: str = "btc
     update = {"pair": pair, "version": version, "verdict": verdict}
     record = manifest.model_copy(update=update).model_dump(mode="json")
     models = project / "data/06_models" / pair
-    for name, model in {"model.onnx": graph, "baseline.onnx": baseline_beside()[0]}.items():
-        OnnxDataset(filepath=models / name, version=Version(None, version)).save(model)
+    made = published_version()
+    for name, model in {
+        "model.onnx": graph,
+        "baseline.onnx": made.baseline_onnx,
+        "past_forecasts.npz": made.past_forecasts,
+        "scenario_ranks.npz": made.scenario_ranks,
+    }.items():
+        BytesDataset(filepath=models / name, version=Version(None, version)).save(model)
     JSONDataset(filepath=str(models / "manifest.json"), version=Version(None, version)).save(record)
     if publish:
         pointer = pointer_of(project, pair)

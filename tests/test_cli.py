@@ -1,148 +1,154 @@
+import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner
-from kedro.io import DatasetError
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DatabaseError
 
-from make_us_rich import cli
-from make_us_rich.domain.errors import DataError, LockedError, ParameterError, UnknownPairError
-from synthetic import lay_out, pointer_of, store
-
-FIRST, SECOND = (f"2025-01-0{day}T00.05.00.000Z" for day in (1, 2))
+from make_us_rich import cli, tracking
+from make_us_rich.__main__ import main
+from make_us_rich.domain.errors import UnknownPairError
+from make_us_rich.domain.pair import Pair
+from make_us_rich.runners.pair_run import is_filtered, own_pipelines
+from make_us_rich.storage import explain
+from synthetic import lay_out
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lay_out(tmp_path)
-    store(tmp_path, FIRST)
-    store(tmp_path, SECOND)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KEDRO_ENV", raising=False)
     return tmp_path
 
 
-def kedro_ends_with(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> dict[str, Any]:
-    """Kedro's own run replaced; what it was called with."""
-    called: dict[str, Any] = {}
-
-    def run(**options: Any) -> None:
-        called.update(options)
-        if error is not None:
-            raise error
-
-    monkeypatch.setattr(cli, "_kedro_run", run)
-    return called
+@pytest.fixture
+def called(project: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The options of Kedro's own run, which does nothing."""
+    options: dict[str, Any] = {}
+    monkeypatch.setattr(cli.kedro_run, "callback", lambda **given: options.update(given))
+    return options
 
 
-def invoke(*arguments: str) -> Any:
-    return CliRunner().invoke(cli.cli, list(arguments))
+def output(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.cli, arguments)
+    assert result.exit_code == 0, result.exception
+    return result.output
 
 
-def test_an_error_of_ours_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kedro_ends_with(monkeypatch, DataError("btc_usdt: too few candles; raise history_days"))
-
-    result = invoke("run", "--pipelines=btc_usdt")
-
-    assert (result.exit_code, result.output) == (1, "Error: btc_usdt: too few candles; raise history_days\n")
+def error(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.cli, arguments)
+    assert result.exception is not None
+    return str(explain(result.exception))
 
 
-def test_an_error_of_ours_inside_kedros_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = DatasetError("Failed while saving data to dataset")
-    error.__cause__ = LockedError("btc_usdt: another run holds it; wait for it to end")
-    kedro_ends_with(monkeypatch, error)
+def test_an_error_that_the_user_can_fix_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    sys.excepthook(UnknownPairError, UnknownPairError("'BTC' is not a pair", "write base and quote"), None)
+    assert capsys.readouterr().err == "Error: 'BTC' is not a pair; write base and quote\n"
 
-    result = invoke("run")
-
-    assert result.output == "Error: btc_usdt: another run holds it; wait for it to end\n"
+    sys.excepthook(ZeroDivisionError, ZeroDivisionError("division by zero"), None)
+    assert capsys.readouterr().err == "ZeroDivisionError: division by zero\n", "a fault of the program, with traceback"
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kedro_ends_with(monkeypatch, ZeroDivisionError("division by zero"))
+def test_a_damaged_mlflow_database_is_named(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    database.write_bytes(b"no database" * 100)
+    with pytest.raises(DatabaseError) as raised, create_engine(f"sqlite:///{database}").connect() as connection:
+        connection.execute(text("SELECT name FROM sqlite_master"))
 
-    result = invoke("run")
-
-    assert isinstance(result.exception, ZeroDivisionError)
-
-
-def test_the_cause_of_a_line_is_kept_for_whoever_debugs() -> None:
-    @cli.in_one_line
-    def fail() -> None:
-        raise DataError("no candles; fetch some")
-
-    with pytest.raises(click.ClickException) as caught:
-        fail()
-
-    assert isinstance(caught.value.__cause__, DataError)
+    assert str(explain(raised.value)).startswith("MLflow cannot record the run ((sqlite3.DatabaseError) file is not a")
 
 
-def test_pipeline_is_a_spelling_of_pipelines(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    called = kedro_ends_with(monkeypatch)
-
-    assert invoke("run", "--pipeline=btc_usdt").exit_code == 0
+def test_pipeline_is_a_spelling_of_pipelines(called: dict[str, Any]) -> None:
+    output("run", "--pipeline=btc_usdt")
 
     assert (called["pipelines"], called["pipeline"]) == (["btc_usdt"], None)
 
 
-def test_an_environment_that_is_not_there_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    called = kedro_ends_with(monkeypatch)
-
-    result = invoke("run", "--env=prod")
-
-    assert result.exit_code == 1
-    assert "no environment 'prod'" in result.output
+def test_an_environment_that_is_not_there_is_refused(called: dict[str, Any]) -> None:
+    assert error("run", "--env=prod").startswith("no environment 'prod'")
     assert called == {}
 
 
 def test_a_pair_that_is_no_pipeline_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    from make_us_rich import pairs
-
-    monkeypatch.setattr(pairs, "_configured", [])
-    pairs.configure(["btc_usdt", "eth_usdt"])
+    monkeypatch.setattr(cli, "configured_pairs", lambda: [Pair("btc", "usdt"), Pair("eth", "usdt")])
 
     with pytest.raises(UnknownPairError, match=r"doge_usdt: not among the configured pairs \(btc_usdt, eth_usdt\)"):
-        cli.refuse_unknown(["btc_usdt", "doge_usdt"])
+        cli.refuse_unknown(["btc_usdt", "doge_usdt"], [])
 
 
-def test_a_selection_that_matches_nothing_is_refused_with_where_to_look() -> None:
-    nothing = ValueError("Pipeline does not contain nodes named ['btc_usdt.train'].")
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--async", "--async is not supported: MLflow's run belongs to one thread"),
+        ("--runner-params=is_async=True", "--async is not supported"),
+        ("--runner=ParallelRunner", "--runner=ParallelRunner is not supported"),
+        ("--runner=ThreadRunner", "--runner=ThreadRunner is not supported"),
+        ("--runner=nobody.knows.It", "--runner=nobody.knows.It: there is no such runner"),
+    ],
+)
+def test_a_runner_that_cannot_run_the_pipelines_is_refused_with_a_remedy(project: Path, option: str, line: str) -> None:
+    refused = error("run", "--pipelines=btc_usdt", option)
 
-    with pytest.raises(ParameterError, match=r"\['btc_usdt.train'\]; kedro registry describe btc_usdt shows"):
-        cli.refuse_empty_selection(nothing, ["btc_usdt"])
-
-
-def test_another_error_of_a_value_is_no_selection() -> None:
-    cli.refuse_empty_selection(ValueError("array must not contain infs or NaNs"), [])
-
-
-def test_rollback_tells_what_is_served_now(project: Path) -> None:
-    result = invoke("rollback", "btc_usdt")
-
-    assert (result.exit_code, result.output) == (0, f"btc_usdt: now serving {FIRST}, rolled back from {SECOND}\n")
-
-
-def test_rollback_goes_to_a_named_version(project: Path) -> None:
-    assert invoke("rollback", "btc_usdt", "--to", FIRST).exit_code == 0
-    assert pointer_of(project).load().version == FIRST
+    assert refused.startswith(line)
+    assert refused.endswith("--pipeline=all runs pairs side by side")
 
 
-def test_a_rollback_that_is_refused_is_one_line(project: Path) -> None:
-    result = invoke("rollback", "eth_usdt")
+@pytest.mark.parametrize(
+    ("names", "runner"),
+    [
+        ("--pipelines=btc_usdt", None),
+        ("--pipeline=all", cli.PARALLEL_PAIRS),
+        ("--pipelines=btc_usdt,eth_usdt", cli.PARALLEL_PAIRS),
+        ("--env=base", cli.PARALLEL_PAIRS),
+    ],
+)
+def test_several_pairs_run_in_processes_of_their_own(called: dict[str, Any], names: str, runner: str | None) -> None:
+    output("run", names)
 
-    assert result.exit_code == 1
-    assert result.output == "Error: eth_usdt: there is no earlier champion to go back to; name a version with --to\n"
-
-
-def test_champions_of_a_damaged_pointer_is_one_line(project: Path) -> None:
-    (project / "data/06_models/btc_usdt/champion.json").write_text('{"pair": 3}')
-
-    result = invoke("champions")
-
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: btc_usdt: the champion pointer is damaged")
-    assert len(result.output.splitlines()) == 1
+    assert called["runner"] == runner
 
 
-def test_every_command_has_a_help_text() -> None:
-    assert all((command.help or command.callback.__doc__) for command in cli.cli.commands.values())
+def test_a_bare_installation_says_in_two_lines_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kedro", None)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+    ask, train = str(ended.value).splitlines()
+    assert 'pip install "make-us-rich[client]"' in ask
+    assert "make demo" in train
+
+
+def test_mlflow_ui_prints_the_address_of_the_runs_and_shows_those_of_a_file(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(cli.os, "execv", lambda _, command: started.append(command))
+    monkeypatch.setattr(tracking, "runs_page", lambda _, server: f"{server}/#/experiments/1/runs")
+
+    assert output("mlflow", "ui", "--port=5001") == "The runs: http://127.0.0.1:5001/#/experiments/1/runs\n"
+    ((*_, uri, _, _, _, port, _),) = started
+    assert (uri, port) == (f"sqlite:///{project}/data/mlflow.db", "5001")
+
+
+@pytest.mark.parametrize(
+    ("asked", "own"),
+    [
+        (["all"], ("btc_usdt",)),
+        (["__default__"], ("btc_usdt",)),
+        (["tune_all"], ("tune_btc_usdt",)),
+        (["btc_usdt", "eth_usdt"], ("btc_usdt",)),
+        (["tune_btc_usdt", "all"], ("tune_btc_usdt", "btc_usdt")),
+        (["wbtc_usdt", "ball_usdt", "small"], ()),
+    ],
+)
+def test_a_pairs_share_of_the_pipelines_that_were_asked_for(asked: list[str], own: tuple[str, ...]) -> None:
+    assert own_pipelines(asked, "btc_usdt") == own
+
+
+@pytest.mark.parametrize("option", ["tags", "node_names", "from_nodes", "to_outputs", "namespaces"])
+def test_an_option_that_chooses_nodes_filters_a_run(option: str) -> None:
+    assert is_filtered({option: ("training",)})
+    assert not is_filtered({option: ()})

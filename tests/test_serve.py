@@ -1,86 +1,72 @@
-"""``serve.py``: all of them together, and nothing left running."""
+"""``make serve`` and the end of ``make demo``: servers start and stop together, and leave nothing running."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from conftest import free_port
 from make_us_rich.replay import ReplayServer, SimulatedMarket
-from synthetic import lay_out
+from make_us_rich.serve import api_server, stop_on_signals
+from network import TIMEOUT, free_port, status, wait_until
+from processes import processes_in
+from synthetic import VERSION, lay_out, store, write_config
 
 REPO = Path(__file__).resolve().parents[1]
 
-pytestmark = pytest.mark.slow
-
 
 class Serve:
-    """The command, in a project of its own."""
+    """The command in a project of its own."""
 
-    def __init__(self, project: Path, **variables: str) -> None:
+    def __init__(self, project: Path, **settings: str) -> None:
         self.project = project
         self.ports = {"PORT": str(free_port()), "INTERFACE_PORT": str(free_port())}
-        named = {f"MAKE_US_RICH_{name}": value for name, value in (self.ports | variables).items()}
-        self.environment = {**os.environ, "PYTHONPATH": str(REPO), **named}
-        self.process: subprocess.Popen[bytes] | None = None
+        self.log_file = project / "log"
+        named = {f"MAKE_US_RICH_{name}": value for name, value in (self.ports | settings).items()}
+        environment = {**os.environ, "PYTHONPATH": f"{REPO}:{REPO / 'src'}", **named}
+        with self.log_file.open("wb") as log:
+            command = [sys.executable, "-m", "make_us_rich.serve"]
+            self.process = subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
 
-    def start(self) -> "Serve":
-        with (self.project / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(REPO / "serve.py")], cwd=self.project, env=self.environment, stdout=log, stderr=log
-            )
-        return self
-
-    @property
-    def log(self) -> str:
-        return (self.project / "log").read_text()
-
-    def says(self, pattern: str, seconds: float = 120) -> re.Match[str]:
-        """Wait until the log has a text."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if found := re.search(pattern, self.log):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(self.log)
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """The first match in the log."""
+        wait_until(lambda: re.search(pattern, self.log_file.read_text()))
+        found = re.search(pattern, self.log_file.read_text())
+        assert found is not None
+        return found
 
     def children(self) -> dict[str, int]:
-        """Process ids by what they are."""
-        assert self.process is not None
+        """Process ids by module."""
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return {Path(f"/proc/{pid}/cmdline").read_text().split("\0")[2]: int(pid) for pid in pids}
 
-    def answers(self, port: str) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.ports[port]}/healthz", trust_env=False).status_code < 500
-        except httpx.TransportError:
-            return False
+    def responds(self, port: str) -> bool:
+        return status(f"http://127.0.0.1:{self.ports[port]}/healthz") is not None
 
 
 @pytest.fixture
-def serve_of(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
-    """The command, not started yet; ended with the test."""
-    made: list[Serve] = []
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
+    """Starts the command; stops it after the test."""
+    started: list[Serve] = []
 
-    def make(**variables: str) -> Serve:
+    def start(**settings: str) -> Serve:
         project = lay_out(tmp_path)
-        (project / "conf/demo").mkdir()
-        (project / "conf/demo/globals.yml").write_text((REPO / "conf/demo/globals.yml").read_text())
-        made.append(Serve(project, **variables))
-        return made[-1]
+        demo = project / "conf/demo/globals.yml"
+        demo.parent.mkdir()
+        demo.write_text((REPO / "conf/demo/globals.yml").read_text().replace("8765", str(free_port())))
+        started.append(Serve(project, **settings))
+        return started[-1]
 
-    yield make
-    for serve in made:
-        if serve.process is not None and serve.process.poll() is None:
-            serve.process.terminate()
-            serve.process.wait(timeout=60)
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.terminate()
+            each.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -89,51 +75,80 @@ def exchange_url() -> Iterator[str]:
         yield exchange.url
 
 
-def test_sigterm_ends_both_and_nothing_is_left(serve_of: Callable[..., Serve], exchange_url: str) -> None:
-    serve = serve_of(EXCHANGE_URL=exchange_url).start()
-    serve.says(
-        rf"API +http://127.0.0.1:{serve.ports['PORT']}\ninterface +http://127.0.0.1:{serve.ports['INTERFACE_PORT']}"
-    )
-    assert set(serve.children()) == {"serving", "interface"}
-    assert serve.answers("PORT")
-    serve.process.send_signal(signal.SIGTERM)
+@pytest.mark.parametrize(("handler", "stops"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+@pytest.mark.usefixtures("signal_handlers")
+def test_a_closed_terminal_stops_the_servers_except_under_nohup(handler: signal.Handlers, stops: bool) -> None:
+    signal.signal(signal.SIGHUP, handler)
+    stopping = stop_on_signals()
+    signal.raise_signal(signal.SIGHUP)
 
-    assert serve.process.wait(timeout=60) == 0
-    assert not serve.answers("PORT")
-    assert not serve.answers("INTERFACE_PORT")
+    assert stopping.is_set() == stops
 
 
-@pytest.mark.parametrize(("dies", "told"), [("serving", "the API has ended"), ("interface", "the interface has ended")])
-def test_one_that_dies_ends_the_other(serve_of: Callable[..., Serve], exchange_url: str, dies: str, told: str) -> None:
-    serve = serve_of(EXCHANGE_URL=exchange_url).start()
-    serve.says("interface +http")
-    os.kill(serve.children()[dies], signal.SIGKILL)
+def test_a_server_that_dies_stops_the_other(serve: Callable[..., Serve], exchange_url: str) -> None:
+    command = serve(EXCHANGE_URL=exchange_url)
+    command.wait_for(rf"API +http://127.0.0.1:{command.ports['PORT']}\ninterface +http://127.0.0.1:\d+")
+    children = command.children()
+    assert set(children) == {"serving", "interface"}
+    os.kill(children["serving"], signal.SIGKILL)
 
-    assert serve.process.wait(timeout=60) == 1
-    assert f"{told} with exit code -9, so all are ended" in serve.log
-    assert not serve.answers("PORT")
-    assert not serve.answers("INTERFACE_PORT")
+    assert command.process.wait(timeout=60) == 1
+    assert "the API stopped with exit code -9" in command.log_file.read_text()
+    assert not command.responds("INTERFACE_PORT")
 
 
 @pytest.mark.parametrize("port", ["PORT", "INTERFACE_PORT"])
-def test_a_taken_port_is_told_in_words(serve_of: Callable[..., Serve], exchange_url: str, port: str) -> None:
-    serve = serve_of(EXCHANGE_URL=exchange_url, **{port: exchange_url.rsplit(":", 1)[1]}).start()
+def test_a_port_in_use_is_an_error_with_its_setting(serve: Callable[..., Serve], exchange_url: str, port: str) -> None:
+    command = serve(EXCHANGE_URL=exchange_url, **{port: exchange_url.rsplit(":", 1)[1]})
 
-    assert serve.process.wait(timeout=60) == 2
-    assert f"something listens on {exchange_url} already" in serve.log
-    assert f"set MAKE_US_RICH_{port} to another port" in serve.log
-    assert "Traceback" not in serve.log
+    assert command.process.wait(timeout=60) == 2
+    log = command.log_file.read_text()
+    assert f"{exchange_url}, the address of the" in log
+    assert f"or set MAKE_US_RICH_{port} to another port" in log
+    assert "Traceback" not in log
 
 
-def test_the_demo_has_an_exchange_and_an_account_with_a_random_password(serve_of: Callable[..., Serve]) -> None:
-    serve = serve_of(ENV="demo")
-    globals_of_demo = serve.project / "conf/demo/globals.yml"
-    globals_of_demo.write_text(globals_of_demo.read_text().replace("8765", str(free_port())))
-    serve.start()
-    name, password = serve.says(r"log in as (\w+) with the password (\S+)").groups()
+def test_the_demo_has_an_exchange_and_an_account_and_sigterm_stops_all(serve: Callable[..., Serve]) -> None:
+    command = serve(ENV="demo")
+    name, password = command.wait_for(r"log in as (\w+) with the password (\S+)").groups()
     login = {"name": name, "password": password}
-    answer = httpx.post(f"http://127.0.0.1:{serve.ports['PORT']}/api/v1/login", json=login, trust_env=False)
+    response = httpx.post(f"http://127.0.0.1:{command.ports['PORT']}/api/v1/login", json=login, trust_env=False)
 
-    assert set(serve.children()) == {"make_us_rich.replay", "serving", "interface"}
-    assert answer.json()["roles"] == ["admin", "member"]
-    assert (serve.project / "data/demo/accounts.db").exists()
+    assert set(command.children()) == {"make_us_rich.replay", "serving", "interface"}
+    assert response.json()["roles"] == ["admin", "member"]
+    assert (command.project / "data/demo/accounts.db").exists()
+
+    command.process.send_signal(signal.SIGTERM)
+
+    assert command.process.wait(timeout=60) == 0
+    assert not command.responds("PORT")
+    assert not command.responds("INTERFACE_PORT")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("0.0.0.0", "http://127.0.0.1:1"), ("::", "http://[::1]:1"), ("::1", "http://[::1]:1"), ("h", "http://h:1")],
+)
+def test_the_address_is_one_that_this_machine_reaches(host: str, url: str) -> None:
+    assert api_server({"MAKE_US_RICH_HOST": host, "MAKE_US_RICH_PORT": "1"}).url == url
+
+
+def test_a_demo_that_is_interrupted_stops_what_it_started(tmp_path: Path) -> None:
+    store(lay_out(tmp_path), VERSION)
+    write_config(
+        tmp_path,
+        "local",
+        globals={"root": "data", "exchange_url": "http://127.0.0.1:9", "replay": {"seed": 42}},
+        parameters={"pairs": ["btc_usdt"]},
+    )
+    (tmp_path / "conf/local").rename(tmp_path / "conf/demo")
+    environment = {**os.environ, "PYTHONPATH": f"{REPO}:{REPO / 'src'}"}
+    command = [sys.executable, "-m", "make_us_rich.demo", "--api-only"]
+    demo = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: len(processes_in(tmp_path)) == 2)
+    demo.send_signal(signal.SIGINT)
+    output, _ = demo.communicate(timeout=TIMEOUT)
+
+    assert demo.returncode == 130
+    assert "btc_usdt: " not in output
+    assert processes_in(tmp_path) == set()

@@ -1,11 +1,11 @@
 """A simulated month of the hourly job: outages, 429 storms, kills, restarts, a crash; ``make month``.
 
-The replay exchange's clock is set from hour to hour. In every hour that the machine is up the monitoring runs, once a
-day the pair is trained, and the watch looks twice. Everything is real but the time and the command line. A readable
+The replay exchange's clock is set from hour to hour. In every hour that the machine is up the monitoring runs and the
+checks run twice; once a day the pair is trained. Everything is real but the time and the command line. A readable
 report comes first; the last line is one JSON object: ``hours``; ``issued`` and ``scored``: forecasts;
-``unexplained_holes``, ``duplicates``; ``alerts`` that were raised; ``unexpected_alerts`` and ``missing_alerts`` by the
-plan; ``disk_mb_half`` and ``disk_mb_end``; and what else can be counted. The exit code is 1 where something is not as
-it should be.
+``unexplained_missed_forecasts``; ``duplicates``; ``alerts`` that were raised; ``unexpected_alerts`` and
+``missing_alerts`` by the plan; ``disk_mb_half`` and ``disk_mb_end``; and other counts. The exit code is 1 where
+something is wrong.
 """
 
 import json
@@ -27,7 +27,7 @@ from benchmarks.month.project import PAIR, lay_out
 from benchmarks.month.report import figures, report, wrong
 from benchmarks.month.simulation import HOUR, Month, Plan
 from benchmarks.month.sink import Sink
-from make_us_rich.alerts.sending import VARIABLE
+from make_us_rich.alerts.sending import ADDRESSES
 from make_us_rich.replay import Clock, ReplayServer
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -35,11 +35,11 @@ HISTORY = 300
 PARAMETERS: dict[str, Any] = {
     "architectures": "har",
     "history_days": HISTORY,
-    "walk_forward": {"hours": 336, "lead_in_hours": 720, "least_windows": 2160},
-    "exporting": {"keep_versions": 5, "keep_champions_days": 7},
+    "backtest": {"test_size": 336, "calibration_size": 720, "min_train_size": 2160},
+    "exporting": {"max_versions": 5, "champion_retention_days": 7},
     # Short, so that the record is full before the month is half over.
-    "monitoring": {"keep_days": 12},
-    "alerts": {"disk_free": 0.0},
+    "monitoring": {"retention_days": 12},
+    "alerts": {"min_disk_free": 0.0},
 }
 
 
@@ -48,7 +48,7 @@ def main(hours: int) -> bool:
     logging.disable(logging.WARNING)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Sink() as sink:
-        os.environ[VARIABLE] = sink.address
+        os.environ[ADDRESSES] = sink.address
         market = crashing_market(
             Path(folder),
             (START - timedelta(days=HISTORY + 2), START + (hours + 48) * HOUR),

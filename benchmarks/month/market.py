@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from make_us_rich.candles.frame import to_klines
-from make_us_rich.domain.klines import PRICE_COLUMNS
-from make_us_rich.domain.times import to_ms
+from make_us_rich.domain.klines import PRICE_COLUMNS, to_ms
+from make_us_rich.klines.frame import to_klines
 from make_us_rich.replay import FolderMarket, SimulatedMarket
 
 SYMBOL = "BTCUSDT"

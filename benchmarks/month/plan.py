@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from make_us_rich.alerts import Kind
+from make_us_rich.alerts import AlertKind
 from make_us_rich.replay import Faults
 
 EVENTS = (
@@ -36,15 +36,15 @@ class Event:
     name: str
     start: int
     hours: int
-    expected: tuple[Kind, ...] = ()
-    allowed: tuple[Kind, ...] = ()
+    expected: tuple[AlertKind, ...] = ()
+    allowed: tuple[AlertKind, ...] = ()
     after: int = 2
 
     def covers(self, hour: int) -> bool:
         """Whether it is going on."""
         return self.start <= hour < self.start + self.hours
 
-    def accounts_for(self, kind: Kind, hour: int) -> bool:
+    def accounts_for(self, kind: AlertKind, hour: int) -> bool:
         """Whether an alert of this kind in this hour is its doing."""
         return kind in (*self.expected, *self.allowed) and self.start <= hour < self.start + self.hours + self.after
 
@@ -60,20 +60,20 @@ def day(number: int, hour: int = 0) -> int:
     return 24 * number + hour
 
 
-FAILED, STALE, LATE = Kind.FAILED, Kind.STALE, Kind.LATE
+FAILED, STALE, LATE = AlertKind.RUN_FAILED, AlertKind.CANDLES_STALE, AlertKind.RUN_LATE
 MONTH = (
     Event("machine", day(2, 7), 5, allowed=(LATE,)),
     Event("exchange", day(4, 9), 6, expected=(FAILED, STALE)),
     Event("killed", day(5, 3), 2),
-    Event("api", day(6, 12), 3, expected=(Kind.API,)),
+    Event("api", day(6, 12), 3, expected=(AlertKind.API_NOT_READY,)),
     Event("storm", day(8, 14), 4, allowed=(FAILED, STALE)),
     Event("restart", day(10, 6), 1),
     # The losses of two such days outweigh all others in the gate's test while they are among its folds: skill cannot be
     # told from luck (p is 0.02 to 0.13 on every later day, before it 0.00002), no refit takes over from the champion of
     # day 14, and ten days later its owner is told that it is old. It is, until the end.
-    Event("crash", day(12), 48, expected=(Kind.OLD,), after=day(16)),
+    Event("crash", day(12), 48, expected=(AlertKind.MODEL_OLD,), after=day(16)),
     Event("silent", day(15, 20), 6, expected=(STALE,)),
-    Event("store", day(18, 2), 3, expected=(Kind.STORE,), allowed=(FAILED, LATE, Kind.API)),
+    Event("store", day(18, 2), 3, expected=(AlertKind.STORE_DOWN,), allowed=(FAILED, LATE, AlertKind.API_NOT_READY)),
     Event("exchange", day(21, 0), 2, expected=(FAILED,)),
     Event("killed", day(22, 15), 1),
     Event("restart", day(24, 18), 1),
@@ -85,6 +85,6 @@ SHORT = (
     Event("exchange", 16, 2, expected=(FAILED,)),
     Event("silent", 26, 4, expected=(STALE,)),
     Event("restart", 36, 1),
-    Event("store", 40, 2, expected=(Kind.STORE,), allowed=(FAILED, LATE)),
+    Event("store", 40, 2, expected=(AlertKind.STORE_DOWN,), allowed=(FAILED, LATE)),
 )
 """Two days without other processes, for the tests."""

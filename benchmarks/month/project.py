@@ -19,14 +19,12 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from make_us_rich import pairs
-from make_us_rich.catalog import open_config
-from make_us_rich.config import in_project
+from make_us_rich.catalog import in_project, open_config
 from make_us_rich.domain.pair import Pair
-from make_us_rich.hooks.attempts import AttemptHooks
-from make_us_rich.hooks.run_checks import RunChecksHooks
+from make_us_rich.hooks.run import RunHooks
+from make_us_rich.hooks.run_log import RunLogHooks
 from make_us_rich.pipeline_registry import KINDS, create_flow, for_pair
-from make_us_rich.project_parameters import check_parameters
+from make_us_rich.project_parameters import check_parameters, configure_pairs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAIR = "btc_usdt"
@@ -69,7 +67,7 @@ class Project:
         with in_project(folder):
             self._config = {name: config[name] for name in ("catalog", "credentials", "globals", "parameters")}
         self.parameters = check_parameters(self._config["parameters"])
-        pairs.configure(self.parameters.pairs)
+        configure_pairs(self.parameters.pairs)
         self._flows = {prefix: create_flow(stages) for prefix, stages in KINDS.items()}
 
     def run(self, kind: str = "") -> None:
@@ -80,10 +78,11 @@ class Project:
         """
         pipeline = for_pair(self._flows[kind], Pair.parse(PAIR))
         hooks = _create_hook_manager()
-        for each in (RunChecksHooks(self.clock), AttemptHooks(self.clock)):
+        for each in (RunHooks(self.clock), RunLogHooks(self.clock)):
             hooks.register(each)
         catalog = self._catalog(hooks.hook, pipeline)
-        told: dict[str, Any] = {"run_params": {}, "pipeline": pipeline, "catalog": catalog}
+        params = {"pipeline_names": [f"{kind}{PAIR}"]}
+        told: dict[str, Any] = {"run_params": params, "pipeline": pipeline, "catalog": catalog}
         hooks.hook.before_pipeline_run(**told)
         try:
             SequentialRunner().run(pipeline, catalog, hooks)

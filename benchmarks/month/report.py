@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.month.plan import Event
 from benchmarks.month.simulation import HOUR, Month, Raised
-from make_us_rich.live.holes import UNEXPLAINED
+from make_us_rich.monitoring.missed_forecasts import UNEXPLAINED
 
 HORIZONS = 24
 """Hours until a forecast has come true."""
@@ -27,10 +27,10 @@ def figures(month: Month) -> dict[str, Any]:
         "hours": month.plan.hours,
         "issued": len(done.issued),
         "scored": len(done.scored),
-        "unexplained_holes": sum(kind == UNEXPLAINED for kind in done.holes.values()) + missing(month),
+        "unexplained_missed_forecasts": sum(kind == UNEXPLAINED for kind in done.missed.values()) + missing(month),
         "duplicates": done.duplicates,
         "alerts": len(raised),
-        "holes": dict(Counter(done.holes.values())),
+        "missed": dict(Counter(done.missed.values())),
         "unexpected_alerts": len(list(unexpected(raised, month.plan.events))),
         "missing_alerts": len(list(unraised(raised, month.plan.events))),
         "open_alerts": len(list(still_open(month))),
@@ -43,7 +43,7 @@ def figures(month: Month) -> dict[str, Any]:
 def wrong(month: Month) -> Iterator[str]:
     """What is not as it should be; nothing after a good month."""
     found = figures(month)
-    for name in ("unexplained_holes", "duplicates", "unexpected_alerts", "missing_alerts", "open_alerts"):
+    for name in ("unexplained_missed_forecasts", "duplicates", "unexpected_alerts", "missing_alerts", "open_alerts"):
         if found[name]:
             yield f"{found[name]} {name.replace('_', ' ')}"
     if found["issued"] - found["scored"] > HORIZONS:
@@ -54,7 +54,7 @@ def wrong(month: Month) -> Iterator[str]:
 
 def missing(month: Month) -> int:
     """Hours of which nothing is known at all; those at the end, when nothing ran any more, are none."""
-    known = {*month.outcome.issued, *month.outcome.holes}
+    known = {*month.outcome.issued, *month.outcome.missed}
     hours = [pd.Timestamp(month.plan.start + at * HOUR) for at in range(month.plan.hours)]
     return sum(hour <= max(known) and hour not in known for hour in hours)
 
@@ -77,7 +77,7 @@ def still_open(month: Month) -> Iterator[str]:
     """Alerts that were raised, are not over, and should be: no event accounts for them at the end."""
     last = {each.alert.key: each for each in month.outcome.told}
     for key, each in last.items():
-        told = each.event != "over"
+        told = each.event != "resolved"
         if told and not any(event.accounts_for(each.alert.kind, month.plan.hours - 1) for event in month.plan.events):
             yield key
 
@@ -86,7 +86,7 @@ def report(month: Month) -> Iterator[str]:
     """Lines for a person."""
     found = figures(month)
     yield f"{found['hours']} hours, {found['issued']} forecasts issued, {found['scored']} scored"
-    yield f"hours without one: {found['holes']}"
+    yield f"hours without one: {found['missed']}"
     yield f"store: {found['disk_mb_half']} MB at half-time, {found['disk_mb_end']} MB at the end"
     yield "What went wrong:"
     for event in month.plan.events:

@@ -19,11 +19,12 @@ import pandas as pd
 from benchmarks.month.api import Api
 from benchmarks.month.plan import Event
 from benchmarks.month.project import PAIR, REPOSITORY, STORE, Project
-from make_us_rich.alerts import Round, open_alerts
-from make_us_rich.alerts.alert import Alert, AlertRules
-from make_us_rich.alerts.checks import Watched, check_api, check_disk, check_store
+from make_us_rich.alerts import Alert, AlertRules, notify
+from make_us_rich.alerts.checks import check_api, check_disk, check_store
 from make_us_rich.domain.errors import MakeUsRichError
+from make_us_rich.monitoring.live_record import OBSERVED
 from make_us_rich.replay import Faults, ReplayServer
+from make_us_rich.repository import ModelRepository
 
 MODEL_OUTPUT = f"{STORE}/07_model_output/{PAIR}"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -50,7 +51,7 @@ class Outcome:
         sizes: Megabytes of the store by hour.
         issued: Moments of all forecasts that were ever in the record.
         scored: Those of them whose every outcome has come.
-        holes: Kind of each hole by its moment.
+        missed: Kind of each missed forecast by its hour.
         duplicates: Rows of the record that were there twice.
     """
 
@@ -60,16 +61,16 @@ class Outcome:
     sizes: dict[int, float] = field(default_factory=dict)
     issued: set[pd.Timestamp] = field(default_factory=set)
     scored: set[pd.Timestamp] = field(default_factory=set)
-    holes: dict[pd.Timestamp, str] = field(default_factory=dict)
+    missed: dict[pd.Timestamp, str] = field(default_factory=dict)
     duplicates: int = 0
 
     def look(self, folder: Path) -> None:
         """Take in what the record has; it forgets what is old."""
-        record, holes = (pd.read_parquet(folder / f"{name}.parquet") for name in ("live_record", "live_holes"))
-        came = (record["state"] == "came").groupby(record["issued_at"]).all()
-        self.issued |= set(came.index)
-        self.scored |= set(came.index[came])
-        self.holes |= dict(zip(holes["hour"], holes["kind"], strict=True))
+        record, missed = (pd.read_parquet(folder / f"{name}.parquet") for name in ("live_record", "live_holes"))
+        complete = (record["state"] == OBSERVED).groupby(record["issued_at"]).all()
+        self.issued |= set(complete.index)
+        self.scored |= set(complete.index[complete])
+        self.missed |= dict(zip(missed["hour"], missed["kind"], strict=True))
         self.duplicates += int(record.duplicated(["issued_at", "horizon"]).sum())
 
 
@@ -134,9 +135,9 @@ class Month:
                 # A first forecast, as soon as there is a model.
                 self._try("monitor_")
                 self._start_api()
-        self._watch(hour)
+        self._check(hour)
         self._set(hour, 40)
-        self._watch(hour)
+        self._check(hour)
 
     def _try(self, kind: str) -> bool:
         try:
@@ -149,17 +150,13 @@ class Month:
             return False
         return True
 
-    def _watch(self, hour: int) -> None:
+    def _check(self, hour: int) -> None:
         now = self.exchange.clock.now()
-        watched = self._watched(now)
-        found = [*check_store(watched), *check_disk(watched), *check_api(watched)]
-        done: Round = self._alerts.tell(found)
-        for each in done.told:
-            self.outcome.told.append(Raised(hour, each.event, each.alert, each.text))
-
-    def _watched(self, now: datetime) -> Watched:
+        repository = ModelRepository(self._catalog, (PAIR,), str(self.folder / STORE))
         rules = self._rules
-        return Watched(self._catalog, ("btc_usdt",), rules, str(self.folder / STORE), {}, self.folder, now)
+        found = [*check_store(repository, rules, now), *check_disk(self.folder, rules), *check_api(rules)]
+        for each in notify(found, "local", now):
+            self.outcome.told.append(Raised(hour, each.event, each.alert, each.text))
 
     def _set(self, hour: int, minute: int) -> None:
         self.exchange.clock.jump(self.plan.start + hour * HOUR + minute * MINUTE)
@@ -204,7 +201,6 @@ class Month:
         """What runs the hours starts anew and reads everything again."""
         self._project = Project(self.folder, self.exchange.clock.now)
         self._catalog = self._project.open_catalog()
-        self._alerts = open_alerts("local", self.exchange.clock.now)
         self._rules: AlertRules = self._project.parameters.alerts
 
     def _kill_a_run(self) -> None:

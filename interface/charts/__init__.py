@@ -1,1 +1,1 @@
-"""Frames and records to Plotly figures: pure functions, one kind of chart a file."""
+"""Figures of frames and records: pure functions."""

@@ -1,199 +1,296 @@
-"""All that has to do with accounts, behind one door."""
+"""The accounts of one API process: register, log in, authenticate, count calls."""
 
 import asyncio
-import functools
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
 
-from serving.accounts import logins, tokens, users
-from serving.accounts.attempts import Attempts
+from make_us_rich.client.alerts import Alert
+from make_us_rich.client.schemas import AccountData, Login, LoginTimes, PasswordReset, Registration, Usage
+from make_us_rich.domain.run import utc_now
+from serving.accounts import tables, tokens, users
 from serving.accounts.database import Database
-from serving.accounts.errors import (
-    NameTakenError,
-    SchemaError,
-    UnauthorizedError,
-    UnavailableError,
-    UnknownUserError,
-    WrongPasswordError,
-)
-from serving.accounts.gatekeeper import Gatekeeper
-from serving.accounts.logins import Identity
-from serving.accounts.passwords import Passwords, check_password
-from serving.accounts.settings import AccountsSettings
-from serving.accounts.tables import MEMBER, User
-from serving.accounts.usage import Page, Usage, usage_of, usages
-from serving.accounts.users import NewUser
+from serving.accounts.logins import LoginThrottle, Passwords, check_password
+from serving.accounts.quota import QuotaGrant, QuotaService
+from serving.accounts.tables import MEMBER, User, next_month
+from serving.accounts.tokens import Authenticator
+from serving.errors import ServingError, UnauthorizedError, UnavailableError
+from serving.settings import Settings
 
-_SWEEP_SECONDS = 600.0
+if TYPE_CHECKING:
+    from serving.accounts.oidc import IdTokens
+
+CHECK_SECONDS = 0.4
+"""Time between two checks of the tokens in use and of idle leases."""
+CLEANUP_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
 
 
-def now_utc() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Attempted:
-    """A name and a password as somebody typed them, and where that was."""
-
-    name: str
-    password: str = field(repr=False)
-    address: str
-
-
-@dataclass(frozen=True)
-class LoggedIn:
-    """A login, and for somebody who has just registered the first API token; neither is shown again."""
-
-    name: str
-    roles: tuple[str, ...]
-    login_token: str = field(repr=False)
-    expires_at: datetime
-    api_token: str | None = field(default=None, repr=False)
-
-
 class Accounts:
-    """Registers, logs in and recognises users; its gatekeeper admits their calls."""
+    """Registers users, logs them in and admits their calls."""
 
-    def __init__(self, settings: AccountsSettings, clock: Callable[[], datetime] = now_utc) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.clock = clock
         self.database = Database(settings)
-        self.gatekeeper = Gatekeeper(self.database, settings, clock)
+        self.authenticator = Authenticator(self.database, settings, clock)
+        self.quota = QuotaService(self.database, settings, clock)
         self._passwords = Passwords(settings)
-        self._attempts = Attempts(settings)
-        self._sweeper: asyncio.Task[None] | None = None
+        self._throttle = LoginThrottle(settings)
+        self._id_tokens: IdTokens | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Make the tables of the embedded database; a server that is down is waited for while others are served.
+        """Create the tables of an embedded database and start the background tasks.
 
-        Raises:
-            SchemaError: The server is there and its tables are of another release.
+        A database that does not answer is no error, but a server whose tables are of another release is.
         """
         try:
             await asyncio.to_thread(self.database.prepare)
-        except SchemaError:
-            raise
         except UnavailableError as error:
-            _log.warning("accounts start without their database: %s", error)
-        self._sweeper = asyncio.create_task(self._sweep())
+            if error.code == "accounts_schema":
+                raise
+            _log.warning("the API starts without the accounts database: %s", error)
+
+        async def check() -> None:
+            await self.authenticator.refresh()
+            await self.quota.return_idle()
+
+        self._background = [
+            asyncio.create_task(_repeat(check, CHECK_SECONDS)),
+            asyncio.create_task(_repeat(self.delete_expired, CLEANUP_SECONDS)),
+        ]
 
     async def close(self) -> None:
-        """Give back what is set aside, and let go of everything."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-        await self.gatekeeper.close()
+        """Stop the background tasks, return leased calls and close the database."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.quota.close()
         self._passwords.close()
         self.database.close()
 
     async def problem(self) -> str | None:
-        """Why accounts are not ready, in words; none where they are."""
+        """The reason why accounts are not ready, if any."""
         try:
             await self.database.read(lambda session: session.connection())
         except UnavailableError as error:
             return str(error)
         return None
 
-    async def register(self, attempted: Attempted) -> LoggedIn:
-        """A new member with a login and an API token.
+    async def admit(self, token: str) -> QuotaGrant:
+        """Count a call of the owner of an API token or login token; errors as those of the two steps."""
+        return await self.quota.acquire(await self.authenticator.authenticate(token))
 
-        Raises:
-            InvalidAccountError: The name or the password does not meet the rules.
-            NameTakenError: Somebody has the name.
-            TooManyAttemptsError: Too many registered from there.
-        """
-        name = users.normal_name(attempted.name)
-        check_password(name, attempted.password)
-        if not await self.database.write(functools.partial(self._may_register, address=attempted.address)):
-            raise self._attempts.refusal()
-        if await self.database.read(lambda session: users.find(session, name)):
-            raise NameTakenError("the name is taken", "choose another, or log in")
-        new = NewUser(name, await self._passwords.hash(attempted.password), (MEMBER,))
-        return await self.database.write(functools.partial(self._add, new=new))
+    async def register(self, name: str, password: str, address: str) -> Registration:
+        """Add a member, with a login and an API token."""
+        name, now = users.normalize_name(name), self.clock()
+        users.check_name(name)
+        check_password(name, password)
+        await self._throttle_write(lambda session: self._throttle.register(session, address, now))
+        new = User(name=name, password_hash=await self._passwords.hash(password), created_at=now)
 
-    async def log_in(self, attempted: Attempted) -> LoggedIn:
-        """A login for a name and its password.
+        def add(session: Session) -> Registration:
+            user = users.add(session, new, [MEMBER])
+            api_token = tokens.issue(session, user.id, now)
+            return Registration(**self._open_login(session, user).model_dump(), api_token=api_token)
 
-        Raises:
-            UnknownUserError: Nobody has the name.
-            WrongPasswordError: The password is another.
-            TooManyAttemptsError: It was tried too often.
-        """
-        name = attempted.name.strip().casefold()
-        allowed, user = await self.database.write(functools.partial(self._may_log_in, name=name, attempted=attempted))
-        if not allowed:
-            raise self._attempts.refusal()
-        right = await self._passwords.verify(user.password_hash if user else None, attempted.password)
+        return await self.database.write(add)
+
+    async def log_in(self, name: str, password: str, address: str) -> Login:
+        """Log in a user; the error ``unknown_user`` if the name and the password can be registered."""
+        name = users.normalize_name(name)
+        await self._throttle_write(lambda session: self._throttle.log_in(session, name, address, self.clock()))
+        user = await self.database.read(lambda session: users.find(session, name))
+        is_right = await self._passwords.verify(user.password_hash if user else None, password)
         if user is None:
-            raise UnknownUserError("nobody has this name", "register, or check how the name is written")
-        if not right:
-            raise WrongPasswordError("the password is wrong", "check how it is written")
-        better = await self._better_hash(user, attempted.password)
-        return await self.database.write(functools.partial(self._enter, user=user, attempted=attempted, better=better))
+            try:
+                users.check_name(name)
+                check_password(name, password)
+            except ServingError as error:
+                message = f"no user has this name, and it cannot be registered: {error.message}"
+                raise ServingError(error.code, message, error.remedy) from error
+            raise UnauthorizedError("no user has this name", "register, or correct the name", "unknown_user")
+        if not is_right:
+            raise UnauthorizedError("the password is wrong", "correct it", "wrong_password")
+        is_outdated = self._passwords.is_outdated(user.password_hash)
+        new_hash = await self._passwords.hash(password) if is_outdated else user.password_hash
 
-    async def identify(self, token: str | None) -> Identity:
-        """Who a login or an API token belongs to; asks the database, so that a revoked one is dead at once.
+        def enter(session: Session) -> Login:
+            self._throttle.forgive(session, name, address)
+            current = session.get_one(User, user.id)
+            current.password_hash = new_hash
+            return self._open_login(session, current)
+
+        return await self.database.write(enter)
+
+    async def log_in_oidc(self, id_token: str) -> Login:
+        """Log in the user of an ID token, or add a member without a password; errors as those of `IdTokens.verify`.
+
+        The error is ``not_found`` without an issuer, and ``name_taken`` while another request adds the same user.
+        """
+        if not (self.settings.oidc_issuer and self.settings.oidc_client_id):
+            raise ServingError("not_found", "logins with OpenID Connect are off", "log in with a password")
+        from serving.accounts.oidc import IdTokens  # Takes half a second to import, and is off by default.
+
+        self._id_tokens = self._id_tokens or IdTokens(self.settings)
+        now = self.clock()
+        subject, wanted = await self._id_tokens.verify(id_token, now)
+
+        def enter(session: Session) -> Login:
+            user = session.scalar(select(User).where(User.subject == subject))
+            if user is None:
+                name = users.find_free_name(session, wanted, subject[:8])
+                new = User(name=name, password_hash="", subject=subject, created_at=now)  # No password matches it.
+                user = users.add(session, new, [MEMBER])
+            return self._open_login(session, user)
+
+        return await self.database.write(enter)
+
+    async def change_password(self, name: str, password: str, new: str, address: str) -> Login:
+        """Change a user's password and end all logins; returns a new one.
 
         Raises:
-            UnauthorizedError: To nobody, or not any more.
+            UnauthorizedError: The present password is wrong.
+            ServingError: The new password does not meet the rules, or too many attempts failed.
         """
-        if token is None:
-            raise UnauthorizedError("this needs a token", "log in and send Authorization: Bearer <token>")
-        if not tokens.has_shape(token):
-            raise UnauthorizedError("the token is unknown, revoked or expired", "log in again")
-        return await self.database.read(lambda session: logins.identify(session, token, self.clock()))
+        return await self._set_password(await self._confirm(name, password, address), new)
 
-    def usage(self, session: Session, user_id: int) -> Usage:
-        """One user's month."""
-        return usage_of(session, user_id, self.clock(), self.settings.monthly_calls)
+    async def offer_reset(self, name: str) -> PasswordReset:
+        """A token with which the user can set a new password, once and within a day."""
+        now = self.clock()
+        expires_at = now + timedelta(days=1)
 
-    def usages(self, session: Session, page: Page) -> list[Usage]:
-        """Many users' month."""
-        return usages(session, page, self.clock(), self.settings.monthly_calls)
+        def offer(session: Session) -> str:
+            return tokens.open_login(session, users.get(session, name).id, now, expires_at, tokens.RESET)
 
-    async def _better_hash(self, user: User, password: str) -> str | None:
-        return await self._passwords.hash(password) if self._passwords.is_outdated(user.password_hash) else None
+        return PasswordReset(reset_token=await self.database.write(offer), expires_at=expires_at)
 
-    def _may_register(self, session: Session, address: str) -> bool:
-        return self._attempts.registration(session, address, self.clock())
+    async def reset_password(self, token: str, new: str) -> Login:
+        """Set a new password with a token of `offer_reset` and end all logins; returns a new one.
 
-    def _may_log_in(self, session: Session, name: str, attempted: Attempted) -> tuple[bool, User | None]:
-        allowed = self._attempts.login(session, name, attempted.address, self.clock())
-        return allowed, users.find(session, name)
+        Raises:
+            ServingError: The token has expired or was used, or the new password does not meet the rules.
+        """
+        offer = tables.Login
+        found = select(User).join(offer).where(offer.hash == tokens.digest(token), offer.expires_at > self.clock())
+        user = await self.database.read(lambda session: session.scalar(found))
+        if user is None or not token.startswith(tokens.RESET):
+            raise ServingError("invalid_request", "the link has expired or was used", "ask an admin for a new one")
+        return await self._set_password(user, new)
 
-    def _add(self, session: Session, new: NewUser) -> LoggedIn:
-        user, api_token = users.add(session, new, self.clock())
-        return self._open(session, user, api_token)
+    async def delete_user(self, name: str, password: str, address: str) -> None:
+        """Delete a user and all that is stored of it; the calls of the month stay, without a name, until it is over.
 
-    def _enter(self, session: Session, user: User, attempted: Attempted, better: str | None) -> LoggedIn:
-        self._attempts.forgive(session, user.name, attempted.address)
-        current = session.get_one(User, user.id)
-        current.password_hash = better or current.password_hash
-        return self._open(session, current)
+        Raises:
+            UnauthorizedError: The password is wrong.
+            ServingError: No admin would be left, or too many attempts failed.
+        """
+        user = await self._confirm(name, password, address)
+        await self.database.write(lambda session: users.anonymize(session, user.name))
+        self.authenticator.forget(user.id)
 
-    def _open(self, session: Session, user: User, api_token: str | None = None) -> LoggedIn:
+    async def export(self, user_id: int) -> AccountData:
+        """All that is stored of a user but hashes."""
+
+        def collect(session: Session) -> AccountData:
+            user = session.get_one(User, user_id, options=[selectinload(User.roles)])
+            login, api_token, month = tables.Login, tables.ApiToken, tables.UserApiConsumption
+            logins = session.scalars(select(login).where(login.user_id == user_id))
+            api_tokens = session.scalars(select(api_token.created_at).where(api_token.user_id == user_id))
+            alerts = session.scalars(select(tables.AlertRule).where(tables.AlertRule.user_id == user_id))
+            months = session.scalars(select(month).where(month.user_id == user_id))
+            return AccountData(
+                name=user.name,
+                roles=user.role_names,
+                created_at=user.created_at,
+                monthly_limit=user.monthly_limit,
+                logins=[LoginTimes(created_at=each.created_at, expires_at=each.expires_at) for each in logins],
+                api_tokens=list(api_tokens),
+                alerts=[Alert.model_validate(each, from_attributes=True).model_dump(mode="json") for each in alerts],
+                calls={each.month: each.used for each in months},
+            )
+
+        return await self.database.read(collect)
+
+    async def _set_password(self, user: User, new: str) -> Login:
+        check_password(user.name, new)
+        new_hash = await self._passwords.hash(new)
+
+        def change(session: Session) -> Login:
+            current = session.get_one(User, user.id, with_for_update=True)
+            if current.password_hash != user.password_hash:
+                raise UnauthorizedError("the password was changed meanwhile", "log in with the new one")
+            current.password_hash = new_hash
+            tokens.close_logins(session, user.id)
+            return self._open_login(session, current)
+
+        login = await self.database.write(change)
+        self.authenticator.forget(user.id)
+        return login
+
+    async def _confirm(self, name: str, password: str, address: str) -> User:
+        """The user, whose password is asked for again."""
+        await self._throttle_write(lambda session: self._throttle.log_in(session, name, address, self.clock()))
+        user = await self.database.read(lambda session: users.get(session, name))
+        if not await self._passwords.verify(user.password_hash, password):
+            raise UnauthorizedError("the password is wrong", "correct it", "wrong_password")
+        await self.database.write(lambda session: self._throttle.forgive(session, name, address))
+        return user
+
+    async def usage(self, user_id: int) -> Usage:
+        """The calls of a user this month."""
+        statement = users.select_usage(self.clock(), self.settings.monthly_calls).where(User.id == user_id)
+        user, used, limit = await self.database.read(lambda session: session.execute(statement).one())
+        return self.usage_of(user, used, limit)
+
+    def usage_of(self, user: User, used: int, limit: int) -> Usage:
+        """The usage of a row of ``select_usage``, without the calls that this process has leased and not made."""
+        held, moving = self.quota.leased(user.id, limit)
+        used = max(0, used - held)
+        return Usage(
+            name=user.name,
+            roles=user.role_names,
+            used=used,
+            limit=limit,
+            remaining=max(0, limit - used),
+            in_flight=held + moving,
+            reset_at=next_month(self.clock()),
+        )
+
+    async def delete_expired(self) -> None:
+        """Delete logins and attempts that have expired."""
+        now = self.clock()
+
+        def delete_rows(session: Session) -> None:
+            session.execute(delete(tables.Login).where(tables.Login.expires_at <= now))
+            users.delete_anonymized(session, now)
+            self._throttle.delete_expired(session, now)
+
+        await self.database.write(delete_rows)
+
+    async def _throttle_write(self, count: Callable[[Session], bool]) -> None:
+        if not await self.database.write(count):
+            seconds = str(int(self._throttle.window.total_seconds()))
+            remedy = f"try again in {seconds} s"
+            raise ServingError("too_many_attempts", "too many attempts", remedy, {"Retry-After": seconds})
+
+    def _open_login(self, session: Session, user: User) -> Login:
         now = self.clock()
         expires_at = now + timedelta(days=self.settings.login_days)
-        login_token = logins.open_login(session, user.id, now, expires_at)
-        return LoggedIn(user.name, tuple(sorted(role.name for role in user.roles)), login_token, expires_at, api_token)
+        token = tokens.open_login(session, user.id, now, expires_at)
+        return Login(name=user.name, roles=user.role_names, login_token=token, expires_at=expires_at)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            try:
-                await self.database.write(self.forget_expired)
-            except UnavailableError:
-                _log.debug("the database is down; what expired stays for another round")
 
-    def forget_expired(self, session: Session) -> None:
-        """Delete logins and attempts that are over."""
-        now = self.clock()
-        logins.forget_expired(session, now)
-        self._attempts.forget_expired(session, now)
+async def _repeat(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except UnavailableError:
+            _log.debug("the accounts database is down; the next round tries again")

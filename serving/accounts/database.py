@@ -1,32 +1,34 @@
-"""The database: work in its own threads, and an honest answer when it is down."""
+"""The accounts database: its schema, and transactions in threads with a time limit and a circuit breaker."""
 
 import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.orm import Session
 
 from make_us_rich.domain.errors import ParameterError
-from serving.accounts import schema
-from serving.accounts.errors import UnavailableError, UncertainError
-from serving.accounts.settings import AccountsSettings
+from serving.errors import UnavailableError, UncertainError
+from serving.settings import Settings
 
 Result = TypeVar("Result")
 Work = Callable[[Session], Result]
 
-_PAUSE_SECONDS = 1.0
-_DOWN = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
-_POSTGRESQL = {
+REVISION = "0003"
+"""Revision of the tables that this release needs."""
+ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
+MIGRATION_LOCK = 770_417_001
+RETRY_SECONDS = 1.0
+DOWN = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
+POSTGRESQL_OPTIONS = {
     "connect_timeout": 2,
-    # A server that stopped answering is found out, and its thread is free again.
+    # A server that no longer answers is detected, and its thread is free again.
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -39,195 +41,163 @@ _log = logging.getLogger(__name__)
 
 
 class Database:
-    """Runs work in transactions; after a failure it asks the database once a second, and refuses at once in between."""
+    """Runs work in transactions. After a failure one caller a second tries the database; the others fail at once."""
 
-    def __init__(self, settings: AccountsSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._seconds = settings.database_seconds
         self.engine = make_engine(settings)
+        self._reader = self.engine.execution_options(read_only=True)
         self._threads = ThreadPoolExecutor(settings.database_connections, thread_name_prefix="database")
-        # Threads that wait for SQLite's own lock look for it now and then, and some never get it.
-        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
-        self._checked = False
+        # SQLite's own lock is not fair: some threads would never get it.
+        self._write_lock = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self._is_checked = False
         self._failed_at: float | None = None
-        self._trying = False
+        self._is_closed = False
 
     @property
     def failing(self) -> bool:
-        """The last that was heard of the database is that it does not answer."""
+        """Whether the last attempt to use the database failed."""
         return self._failed_at is not None
 
     async def read(self, work: Work[Result]) -> Result:
-        """Run work that writes nothing.
-
-        Raises:
-            UnavailableError: The database does not answer, or not in time.
-            SchemaError: Its tables are of another release.
-        """
-        return await self._in_time(self.start(work, reading=True))
+        """Run work that writes nothing; UnavailableError if the database does not answer in time."""
+        return await self.wait(self.start(work, read_only=True))
 
     async def write(self, work: Work[Result]) -> Result:
-        """Run work and commit; on SQLite one at a time.
+        """Run work and commit; on SQLite one at a time. Errors as those of ``transact``."""
+        return await self.wait(self.start(work))
 
-        Raises:
-            UnavailableError: Nothing was written.
-            UncertainError: It may have been written.
-        """
-        return await self._in_time(self.start(work))
+    def start(self, work: Work[Result], *, read_only: bool = False) -> "asyncio.Task[Result]":
+        """Start work that runs to its end, whether or not somebody waits for it."""
+        return spawn(self._run(work, read_only))
 
-    def write_now(self, work: Work[Result]) -> Result:
-        """Run work and commit, for as long as it takes.
-
-        Raises:
-            UnavailableError: The database does not answer.
-        """
-        return self._transact(work, reading=False)
-
-    def start(self, work: Work[Result], *, reading: bool = False) -> "asyncio.Task[Result]":
-        """Work that goes on for as long as it takes, and whoever waits for it may stop waiting."""
-        task = asyncio.create_task(self._run(work, reading))
-        task.add_done_callback(_heard)
-        return task
-
-    async def _in_time(self, task: "asyncio.Task[Result]") -> Result:
+    async def wait(self, task: "asyncio.Task[Result]") -> Result:
+        """Wait for a task that uses the database; neither a time-out nor a cancelled caller ends the task."""
         try:
-            # Unlike asyncio.wait_for, this loses no cancellation that comes just as the database answers.
+            # Unlike asyncio.wait_for, this loses no cancellation that arrives together with the result.
             async with asyncio.timeout(self._seconds):
                 return await asyncio.shield(task)
         except TimeoutError as error:
-            self.late()
+            self._failed_at = time.monotonic()
             raise UncertainError(f"the accounts database did not answer within {self._seconds:g} s") from error
 
-    async def _run(self, work: Work[Result], reading: bool) -> Result:
-        trial = self._admit()
-        try:
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(self._threads, self._transact, work, reading)
-        except UnavailableError:
-            self.late()
-            raise
-        finally:
-            self._trying = self._trying and not trial
-        self._failed_at = None
-        return result
-
-    def _admit(self) -> bool:
-        """Whether this is the one that finds out if the database is back.
-
-        Raises:
-            UnavailableError: It failed less than a second ago, or another is finding out.
-        """
-        if self._failed_at is None:
-            return False
-        if self._trying or time.monotonic() - self._failed_at < _PAUSE_SECONDS:
-            raise UnavailableError("the accounts database does not answer")
-        self._trying = True
-        return True
-
-    def late(self) -> None:
-        """Somebody waited in vain: no more is asked for a second."""
-        self._failed_at = time.monotonic()
-
-    def _transact(self, work: Work[Result], reading: bool) -> Result:
-        turn = nullcontext() if reading else self._turn
-        with naming(UnavailableError), turn, self._session(reading) as session:
-            self._check(session.connection())
-            result = work(session)
-            with naming(UncertainError):
-                session.commit()
-            return result
-
-    def _session(self, reading: bool) -> Session:
-        engine = self.engine.execution_options(reading=True) if reading else self.engine
-        return Session(engine, expire_on_commit=False)
-
-    def _check(self, connection: Connection) -> None:
-        if not self._checked:
-            schema.check(connection)
-            self._checked = True
-
     def prepare(self) -> None:
-        """Make the tables of the embedded database; those of a server are for its operator to make.
-
-        Raises:
-            SchemaError: The tables of a server are of another release.
-            UnavailableError: The database does not answer.
-        """
-        with naming(UnavailableError):
-            if self.engine.dialect.name == "sqlite":
-                schema.migrate(self.engine)
-            with self.engine.connect() as connection:
-                self._check(connection)
+        """Create the tables of an embedded database; check those of a server. Errors as those of ``transact``."""
+        if self.engine.dialect.name == "sqlite":
+            migrate(self.engine)
+        self.transact(lambda _: None, read_only=True)
 
     def close(self) -> None:
-        """Let go of threads and connections; a thread that is stuck is left behind."""
+        """Close threads and connections; a thread that hangs is left behind."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.engine.dispose()
 
+    async def _run(self, work: Work[Result], read_only: bool) -> Result:
+        if self._is_closed:
+            raise UnavailableError("this process is shutting down")
+        if self._failed_at is not None:
+            if time.monotonic() - self._failed_at < RETRY_SECONDS:
+                raise UnavailableError("the accounts database does not answer")
+            self._failed_at = time.monotonic()  # This caller tries; the others fail at once for another second.
+        try:
+            loop = asyncio.get_running_loop()
+            result = await loop.run_in_executor(self._threads, self.transact, work, read_only)
+        except UnavailableError:
+            self._failed_at = time.monotonic()
+            raise
+        self._failed_at = None
+        return result
+
+    def transact(self, work: Work[Result], read_only: bool = False) -> Result:
+        """Run work and commit in this thread.
+
+        Raises:
+            UnavailableError: Nothing was written; with the code ``accounts_schema``, the tables are of another release.
+            UncertainError: The work may have been written.
+        """
+        engine, lock = (self._reader, nullcontext()) if read_only else (self.engine, self._write_lock)
+        with translate_errors(UnavailableError), lock, Session(engine, expire_on_commit=False) as session:
+            if not self._is_checked:
+                if (found := current_revision(session.connection())) != REVISION:
+                    problem = f"the accounts database is at revision {found or 'none'}, not at {REVISION}"
+                    raise UnavailableError(problem, "run python -m serving.accounts migrate", "accounts_schema")
+                self._is_checked = True
+            result = work(session)
+            with translate_errors(UncertainError):
+                session.commit()
+            return result
+
+
+def spawn(work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+    """Start a task whose exception nobody has to retrieve: it is in the log."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
 
 @contextmanager
-def naming(kind: type[UnavailableError]) -> Iterator[None]:
-    """Say that the database is down, where a driver says it in many ways; what it was is for the log.
-
-    Raises:
-        UnavailableError: Of this kind.
-    """
+def translate_errors(error: type[UnavailableError]) -> Iterator[None]:
+    """Raise the given error for every way in which a driver says that the database is down; log the cause."""
     try:
         yield
-    except (exc.SQLAlchemyError, OSError) as error:
-        if not isinstance(error, _DOWN) and type(error) is not exc.DatabaseError:
-            raise  # Ours: a wrong statement, a broken constraint.
-        _log.warning("the accounts database failed: %s", _first_line(error))
-        raise kind("the accounts database does not answer") from error
+    except (exc.SQLAlchemyError, OSError) as cause:
+        if not isinstance(cause, DOWN) and type(cause) is not exc.DatabaseError:
+            raise  # A wrong statement or a broken constraint.
+        first_line = str(getattr(cause, "orig", None) or cause).strip().split("\n")[0]
+        _log.warning("the accounts database failed: %s", first_line)
+        raise error("the accounts database does not answer") from cause
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
-
-
-def _heard(task: asyncio.Task[Any]) -> None:
-    """Nobody may be waiting any more; the failure is in the log already."""
-    if not task.cancelled():
-        task.exception()
-
-
-def make_engine(settings: AccountsSettings) -> Engine:
-    """Connections as either database needs them.
-
-    Raises:
-        ParameterError: Another database.
-    """
-    url = make_url(settings.database_url.get_secret_value())
-    if url.get_backend_name() == "sqlite":
-        return _sqlite(url, settings.database_connections)
+def make_engine(settings: Settings) -> Engine:
+    """An engine for SQLite or PostgreSQL; ParameterError if the URL names another database."""
+    url, variable = make_url(settings.database_url.get_secret_value()), "MAKE_US_RICH_DATABASE_URL"
+    size = {"pool_size": settings.database_connections, "max_overflow": 0}
     if url.get_backend_name() in ("postgresql", "postgres"):
-        return _postgresql(url.set(drivername="postgresql+psycopg2"), settings.database_connections)
-    raise ParameterError(f"MAKE_US_RICH_DATABASE_URL: {url.get_backend_name()} is not known; use sqlite or postgresql")
-
-
-def _postgresql(url: URL, connections: int) -> Engine:
-    # Pinging first costs a tenth of a millisecond and hides that the server was started again.
-    return create_engine(url, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_POSTGRESQL)
-
-
-def _sqlite(url: URL, connections: int) -> Engine:
+        url = url.set(drivername="postgresql+psycopg2")
+        # The ping costs 0.1 ms and hides a restart of the server.
+        return create_engine(url, pool_pre_ping=True, connect_args=POSTGRESQL_OPTIONS, **size)
+    if url.get_backend_name() != "sqlite":
+        raise ParameterError(f"{variable}: {url.get_backend_name()} is not supported", "use sqlite or postgresql")
     if not url.database or url.database == ":memory:":
-        raise ParameterError(
-            "MAKE_US_RICH_DATABASE_URL: several connections need a file; write sqlite:///data/accounts.db"
-        )
+        problem = f"{variable}: SQLite in memory does not work with several connections"
+        raise ParameterError(problem, "use a file: sqlite:///data/accounts.db")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=connections, max_overflow=0, connect_args={"timeout": 5})
-    event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
+    engine = create_engine(url, connect_args={"timeout": 5}, **size)
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        # Transactions begin explicitly: sqlite3 begins them late, as reads, and fails when a read turns into a write.
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
     return engine
 
 
-def _on_connect(connection: Any, _: Any) -> None:
-    # sqlite3 begins transactions when it likes; they are ours to begin, or a read would turn into a write and fail.
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def current_revision(connection: Connection) -> str | None:
+    """The revision of the tables; None without tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
 
 
-def _on_begin(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+def migrate(engine: Engine) -> None:
+    """Migrate the tables to this release in one transaction; concurrent processes migrate once."""
+    with translate_errors(UnavailableError), engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        if current_revision(connection) == REVISION:
+            return
+        from alembic import command  # Takes long to import, and a server needs it once at most.
+        from alembic.config import Config
+
+        config = Config(ALEMBIC_INI)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

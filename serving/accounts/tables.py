@@ -1,9 +1,11 @@
-"""The tables of accounts."""
+"""The tables of accounts; all times are in UTC, because SQLite stores no zone."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, DateTime, Dialect, ForeignKey, MetaData, String, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import JSON, CheckConstraint, Date, DateTime, ForeignKey, MetaData, String, Text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 ADMIN = "admin"
 MEMBER = "member"
@@ -12,23 +14,8 @@ _HASH = String(64)
 _NAME = String(64)
 
 
-class Moment(TypeDecorator[datetime]):
-    """A time with its zone; SQLite, which knows none, keeps it in UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """To UTC."""
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """With its zone again."""
-        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
-
-
 class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can find it again."""
+    """Names every constraint, so that migrations can refer to it."""
 
     metadata = MetaData(
         naming_convention={
@@ -39,11 +26,11 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Moment, date: Date}  # noqa: RUF012
+    type_annotation_map = {datetime: DateTime(timezone=True), date: Date}  # noqa: RUF012
 
 
 class UserRole(Base):
-    """Who has which role."""
+    """A role of a user."""
 
     __tablename__ = "user_roles"
 
@@ -52,11 +39,7 @@ class UserRole(Base):
 
 
 class Role(Base):
-    """What a user may do, and the plan that comes with it.
-
-    Attributes:
-        monthly_limit: Calls a month; none: the setting MAKE_US_RICH_MONTHLY_CALLS.
-    """
+    """A role with its calls a month; None: those of the settings."""
 
     __tablename__ = "roles"
 
@@ -66,32 +49,26 @@ class Role(Base):
 
 
 class User(Base):
-    """Somebody with a name and a password.
-
-    Attributes:
-        name: In lower case.
-        password_hash: argon2id, with its parameters and salt.
-        monthly_limit: Calls a month for this user alone; none: the most that a role of the user gives.
-    """
+    """A user with a normalised name and an argon2id hash; without a limit, the largest of the roles applies."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(_NAME, unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str | None] = mapped_column(_HASH, index=True, unique=True)  # of an OpenID Connect issuer
     monthly_limit: Mapped[int | None]
     created_at: Mapped[datetime]
     roles: Mapped[list[Role]] = relationship(secondary=UserRole.__table__, order_by=Role.name)
 
+    @property
+    def role_names(self) -> list[str]:
+        """Names of the roles, in alphabetical order."""
+        return [role.name for role in self.roles]
 
-class ApiToken(Base):
-    """A token that has not been revoked.
 
-    Attributes:
-        hash: SHA-256 of the token, hexadecimal; the token has 256 random bits, so that no salt is needed.
-    """
-
-    __tablename__ = "api_tokens"
+class TokenMixin:
+    """Columns of tokens that are not revoked; a token is stored as its SHA-256, hexadecimal."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
@@ -99,14 +76,22 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
 
 
-class UserApiConsumption(Base):
-    """Calls of a user in a month.
+class ApiToken(TokenMixin, Base):
+    """An API token; it does not expire."""
 
-    Attributes:
-        month: Its first day, UTC.
-        used: Calls made, and calls that an API process has set aside.
-        block: How many the last process that asked got.
-    """
+    __tablename__ = "api_tokens"
+
+
+class Login(TokenMixin, Base):
+    """A login token."""
+
+    __tablename__ = "logins"
+
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class UserApiConsumption(Base):
+    """Calls of a user in the month that begins on a day, UTC: made, or leased by an API process; and the last lease."""
 
     __tablename__ = "user_api_consumptions"
     __table_args__ = (CheckConstraint("used >= 0", name="used"),)
@@ -117,32 +102,50 @@ class UserApiConsumption(Base):
     block: Mapped[int] = mapped_column(default=0)
 
 
-class Login(Base):
-    """A login that has not been revoked.
-
-    Attributes:
-        hash: SHA-256 of its token, as for API tokens.
-    """
-
-    __tablename__ = "logins"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    hash: Mapped[str] = mapped_column(_HASH, unique=True)
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
 class Attempt(Base):
-    """How often something was tried since a window began.
-
-    Attributes:
-        key: What is limited: SHA-256 of a name, an address or both.
-        since: When the window began.
-    """
+    """Number of login attempts or registrations since a time, by SHA-256 of a name, an address or both."""
 
     __tablename__ = "attempts"
 
     key: Mapped[str] = mapped_column(_HASH, primary_key=True)
     since: Mapped[datetime] = mapped_column(index=True)
     count: Mapped[int]
+
+
+class AlertRule(Base):
+    """A rule of a user, and when its last message was sent and of which forecast; ``secret`` is its destination."""
+
+    __tablename__ = "alert_rules"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    pair: Mapped[str] = mapped_column(_NAME)
+    rule: Mapped[dict[str, Any]] = mapped_column(JSON)
+    service: Mapped[str] = mapped_column(String(16))
+    secret: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    forecast_at: Mapped[datetime | None]
+    delivered: Mapped[bool | None]
+
+    @property
+    def destination(self) -> str:
+        """Without its secrets."""
+        return f"{self.service}://***"
+
+
+def upsert(session: Session, table: type[Base]) -> "postgresql.Insert | sqlite.Insert":
+    """An INSERT that supports ON CONFLICT, in the dialect of the session."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert(table)
+
+
+def first_day(now: datetime) -> date:
+    """The first day of the month, UTC."""
+    return now.astimezone(UTC).date().replace(day=1)
+
+
+def next_month(now: datetime) -> datetime:
+    """The start of the next month, UTC."""
+    first = first_day(now)
+    return datetime(first.year + first.month // 12, first.month % 12 + 1, 1, tzinfo=UTC)

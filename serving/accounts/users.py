@@ -1,44 +1,34 @@
-"""Users, their roles and their plans."""
+"""Users, their names, roles, plans and usage."""
 
 import re
+import secrets
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
-from serving.accounts import logins, tokens
-from serving.accounts.errors import InvalidAccountError, LastAdminError, NameTakenError, NotFoundError
-from serving.accounts.months import first_day
-from serving.accounts.tables import ADMIN, Role, User, UserApiConsumption, UserRole
+from serving.accounts.tables import ADMIN, Base, Role, User, UserApiConsumption, UserRole, first_day
+from serving.errors import ServingError
+
+NO_HASH = "deleted"
+"""In place of a password's hash: no password matches it."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{2,63}")
 
 
-@dataclass(frozen=True)
-class NewUser:
-    """Somebody who registers; the name normalised and the password hashed."""
-
-    name: str
-    password_hash: str = field(repr=False)
-    roles: tuple[str, ...]
+def normalize_name(name: str) -> str:
+    """A name as it is stored and compared: Unicode NFKC, without spaces around it, case folded."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
-def normal_name(name: str) -> str:
-    """A name as it is stored.
-
-    Raises:
-        InvalidAccountError: It is not one.
-    """
-    normal = unicodedata.normalize("NFKC", name).strip().casefold()
-    if _NAME.fullmatch(normal) is None:
-        raise InvalidAccountError(
-            "the name is not valid", "use 3 to 64 letters from a to z, digits or . _ @ + -, a letter or digit first"
-        )
-    return normal
+def check_name(name: str) -> None:
+    """Raise the error ``invalid_account`` if a normalised name has other characters or another length than allowed."""
+    if _NAME.fullmatch(name) is None:
+        remedy = "use 3 to 64 letters from a to z, digits or . _ @ + -, a letter or digit first"
+        raise ServingError("invalid_account", "the name is not valid", remedy)
 
 
 def find(session: Session, name: str) -> User | None:
@@ -46,96 +36,80 @@ def find(session: Session, name: str) -> User | None:
     return session.scalar(select(User).where(User.name == name))
 
 
-def get(session: Session, name: str) -> User:
-    """A user by name as typed.
+def find_free_name(session: Session, wanted: str, suffix: str) -> str:
+    """The wanted name, normalised, if it is valid and free; otherwise with the suffix of at most 8 characters."""
+    name = normalize_name(wanted)
+    is_valid = _NAME.fullmatch(name) is not None
+    return name if is_valid and find(session, name) is None else f"{name[:55] if is_valid else 'user'}-{suffix}"
 
-    Raises:
-        NotFoundError: There is none.
-    """
-    user = find(session, name.strip().casefold())
+
+def get(session: Session, name: str) -> User:
+    """A user by the normalised name; the error ``not_found`` if nobody has it."""
+    user = find(session, name)
     if user is None:
-        raise NotFoundError("no user of this name", "GET /api/v1/admin/users lists them")
+        raise ServingError("not_found", "no user has this name", "GET /api/v1/admin/users lists the users")
     return user
 
 
-def add(session: Session, new: NewUser, now: datetime) -> tuple[User, str]:
-    """Store a user with a row of consumption; returns the user and the first API token.
+def get_role(session: Session, name: str) -> Role:
+    """A role; the error ``not_found`` if there is none."""
+    role = session.scalar(select(Role).where(Role.name == name))
+    if role is None:
+        raise ServingError("not_found", f"the role {name!r} is unknown", "use admin or member")
+    return role
 
-    Raises:
-        NameTakenError: Somebody has the name.
-    """
-    has = [_role(session, name) for name in new.roles]
-    user = User(name=new.name, password_hash=new.password_hash, created_at=now, roles=has)
+
+def add(session: Session, user: User, roles: Collection[str]) -> User:
+    """Store a user and the row that counts the calls of this month; the error ``name_taken`` if the name is in use."""
+    user.roles = [get_role(session, name) for name in roles]
     session.add(user)
     try:
         session.flush()
     except IntegrityError as exc:
-        raise NameTakenError("the name is taken", "choose another, or log in") from exc
-    session.add(UserApiConsumption(user_id=user.id, month=first_day(now)))
-    return user, tokens.issue(session, user.id, now)
+        raise ServingError("name_taken", "the name is taken", "choose another name, or log in") from exc
+    session.add(UserApiConsumption(user_id=user.id, month=first_day(user.created_at)))
+    return user
 
 
-def renew(session: Session, renewed: NewUser, now: datetime) -> None:
-    """Give a user this password and no login, or store one who is not there yet."""
-    user = find(session, renewed.name)
-    if user is None:
-        add(session, renewed, now)
-        return
-    user.password_hash = renewed.password_hash
-    logins.close_logins(session, user.id)
-
-
-def set_roles(session: Session, name: str, wanted: Collection[str]) -> User:
-    """Give a user these roles and no others.
-
-    Raises:
-        NotFoundError: No such user or role.
-        LastAdminError: Nobody would be admin.
-    """
-    admin = session.scalars(select(Role).where(Role.name == ADMIN).with_for_update()).one()  # One change at a time.
+def set_roles(session: Session, name: str, roles: Collection[str]) -> User:
+    """Replace the roles of a user; the error ``last_admin`` if no admin would be left."""
+    # The lock on the role admits one change at a time.
+    admin = session.scalars(select(Role).where(Role.name == ADMIN).with_for_update()).one()
     user = get(session, name)
-    user.roles = [_role(session, role) for role in sorted(set(wanted))]
+    user.roles = [get_role(session, role) for role in sorted(set(roles))]
     session.flush()
     if session.scalar(select(func.count()).select_from(UserRole).where(UserRole.role_id == admin.id)) == 0:
-        raise LastAdminError(f"{user.name} is the last admin", "make somebody else an admin first")
+        raise ServingError("last_admin", f"{user.name} is the last admin", "give another user the role admin first")
     return user
 
 
-def set_limit(session: Session, name: str, limit: int | None) -> User:
-    """Give a user a limit of calls a month, or none of its own.
-
-    Raises:
-        NotFoundError: No such user.
-    """
+def anonymize(session: Session, name: str) -> None:
+    """Delete all that is stored of a user but the calls of the month; the error ``last_admin`` if no admin is left."""
     user = get(session, name)
-    user.monthly_limit = limit
-    return user
+    if ADMIN in user.role_names:
+        set_roles(session, name, ())
+    for table in Base.metadata.sorted_tables:
+        if "user_id" in table.columns and table.name != UserApiConsumption.__tablename__:
+            session.execute(delete(table).where(table.c.user_id == user.id))
+    user.name, user.password_hash = f"deleted-{secrets.token_hex(8)}", NO_HASH
+    user.monthly_limit = user.subject = None
 
 
-def roles(session: Session) -> list[Role]:
-    """Every role, by name."""
-    return list(session.scalars(select(Role).order_by(Role.name)))
+def delete_anonymized(session: Session, now: datetime) -> None:
+    """Delete what `anonymize` left, once its month is over."""
+    this_month = select(UserApiConsumption.user_id).where(UserApiConsumption.month == first_day(now))
+    session.execute(delete(User).where(User.password_hash == NO_HASH, User.id.not_in(this_month)))
 
 
-def set_plan(session: Session, role: str, limit: int | None) -> Role:
-    """Give a role a limit of calls a month, or that of the settings.
-
-    Raises:
-        NotFoundError: No such role.
-    """
-    found = _role(session, role)
-    found.monthly_limit = limit
-    return found
-
-
-def limit_of_user(otherwise: int | ColumnElement[int]) -> ColumnElement[int]:
-    """Calls a month: the user's own limit, else the most that a role gives, else that of the settings."""
+def limit_of_user(default: int | ColumnElement[int]) -> ColumnElement[int]:
+    """Calls a month: the user's own limit, else the largest limit of the roles, else the default."""
     of_roles = select(func.max(Role.monthly_limit)).join(UserRole).where(UserRole.user_id == User.id).correlate(User)
-    return func.coalesce(User.monthly_limit, of_roles.scalar_subquery(), otherwise)
+    return func.coalesce(User.monthly_limit, of_roles.scalar_subquery(), default)
 
 
-def _role(session: Session, name: str) -> Role:
-    role = session.scalar(select(Role).where(Role.name == name))
-    if role is None:
-        raise NotFoundError(f"no role {name!r}", "there are admin and member")
-    return role
+def select_usage(now: datetime, default_limit: int) -> Select[User, int, int]:
+    """Users with the calls used this month and the calls a month."""
+    of_month = and_(UserApiConsumption.user_id == User.id, UserApiConsumption.month == first_day(now))
+    used = func.coalesce(UserApiConsumption.used, 0)
+    columns = select(User, used, limit_of_user(default_limit))
+    return columns.outerjoin(UserApiConsumption, of_month).options(selectinload(User.roles))

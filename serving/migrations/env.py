@@ -4,8 +4,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from serving.accounts.database import make_engine
-from serving.accounts.settings import AccountsSettings
 from serving.accounts.tables import Base
+from serving.settings import Settings
 
 
 def _migrate(connection: Connection) -> None:
@@ -20,5 +20,5 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     _migrate(given)
 else:
-    with make_engine(AccountsSettings()).begin() as connection:
+    with make_engine(Settings()).begin() as connection:
         _migrate(connection)

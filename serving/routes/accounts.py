@@ -1,79 +1,162 @@
-"""Registering, logging in, the API token, and what has been used."""
+"""Endpoints for one's own account: registration, logins, the API token, usage."""
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from typing import Annotated
 
-from serving.accounts import logins, tokens
-from serving.accounts.accounts import Attempted
-from serving.accounts.answers import Credentials, LoginOut, RegisteredOut, TokenOut, UsageOut
-from serving.accounts.dependencies import AccountsDep, CurrentUser, HeaderToken, LoggedInUser
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import delete
+
+from make_us_rich.client.schemas import AccountData, ApiToken, Login, Registration, Usage
+from serving.accounts import tables, tokens
+from serving.accounts.logins import MAX_LENGTH, MIN_LENGTH
+from serving.accounts.users import normalize_name
+from serving.dependencies import AccountsDep, Bearer, CurrentUser, LoggedInUser
 
 router = APIRouter(tags=["accounts"])
 
 
-async def _never_stored(response: Response) -> None:
+def _check_storable(text: str) -> str:
+    # PostgreSQL refuses NUL, the drivers refuse unpaired surrogates.
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not contain NUL or unpaired surrogates")
+    return normalize_name(text)
+
+
+UserName = Annotated[str, AfterValidator(_check_storable), Field(max_length=200)]
+"""A name as typed; normalised."""
+
+
+class Credentials(BaseModel):
+    """A name and a password."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "ada", "password": "engine-of-1843"}]})
+
+    name: UserName = Field(description="3 to 64 letters, digits or . _ @ + -; in any case")
+    password: SecretStr = Field(max_length=MAX_LENGTH, description=f"{MIN_LENGTH} to {MAX_LENGTH} characters")
+
+
+Password = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
+
+
+class Confirmation(BaseModel):
+    """The present password, asked for again."""
+
+    password: Password
+
+
+class PasswordChange(Confirmation):
+    """The present password and the new one."""
+
+    new_password: Password = Field(description=f"{MIN_LENGTH} to {MAX_LENGTH} characters")
+
+
+class NewPassword(BaseModel):
+    """The token of an admin's link, and the new password."""
+
+    reset_token: SecretStr = Field(max_length=100)
+    new_password: Password = Field(description=f"{MIN_LENGTH} to {MAX_LENGTH} characters")
+
+
+class IdToken(BaseModel):
+    """An ID token of the OpenID Connect issuer."""
+
+    id_token: SecretStr = Field(max_length=16_384)
+
+
+async def _forbid_caching(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-Secret = Depends(_never_stored)
-"""For answers with a token in them."""
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
 
 
-@router.post("/register", status_code=status.HTTP_201_CREATED, dependencies=[Secret])
-async def register(credentials: Credentials, accounts: AccountsDep, request: Request) -> RegisteredOut:
-    """Become a member: a login, an API token, and a month's calls."""
-    new = await accounts.register(_attempted(credentials, request))
-    return RegisteredOut.model_validate(new, from_attributes=True)
+SECRET = [Depends(_forbid_caching)]
 
 
-@router.post("/login", dependencies=[Secret])
-async def log_in(credentials: Credentials, accounts: AccountsDep, request: Request) -> LoginOut:
-    """A login that lasts ten days. The error code is `unknown_user` where nobody has the name: offer to register."""
-    login = await accounts.log_in(_attempted(credentials, request))
-    return LoginOut.model_validate(login, from_attributes=True)
+@router.post("/register", summary="Register a user", status_code=201, dependencies=SECRET)
+async def register(credentials: Credentials, request: Request, accounts: AccountsDep) -> Registration:
+    """Add a member with a login and an API token; neither token is shown again."""
+    password = credentials.password.get_secret_value()
+    return await accounts.register(credentials.name, password, _address(request))
 
 
-@router.post(
-    "/logout",
-    status_code=status.HTTP_204_NO_CONTENT,
-)
-async def log_out(user: LoggedInUser, token: HeaderToken, accounts: AccountsDep) -> None:
-    """End this login: at once here, for forecasts within a second in other processes."""
-    await accounts.database.write(lambda session: logins.close_login(session, token or ""))
-    accounts.gatekeeper.forget(user.user_id)
+@router.post("/login", summary="Log in", dependencies=SECRET)
+async def log_in(credentials: Credentials, request: Request, accounts: AccountsDep) -> Login:
+    """Log in for ten days.
+
+    The error code `unknown_user` means that no user has the name and that it can be registered with this password;
+    `invalid_account` that no user has the name and that it cannot, with the reason.
+    """
+    password = credentials.password.get_secret_value()
+    return await accounts.log_in(credentials.name, password, _address(request))
 
 
-@router.delete("/logins", status_code=status.HTTP_204_NO_CONTENT)
+@router.post("/login/oidc", summary="Log in with OpenID Connect", dependencies=SECRET)
+async def log_in_oidc(body: IdToken, accounts: AccountsDep) -> Login:
+    """Log in for ten days with an ID token of the configured issuer; adds a member at the first time."""
+    return await accounts.log_in_oidc(body.id_token.get_secret_value())
+
+
+@router.post("/logout", summary="Log out", status_code=204)
+async def log_out(user: LoggedInUser, bearer: Bearer, accounts: AccountsDep) -> None:
+    """End this login: at once in this process, within a second for forecasts in other processes."""
+    this = tables.Login.hash == tokens.hash_token(bearer.credentials if bearer else "")
+    await accounts.database.write(lambda session: session.execute(delete(tables.Login).where(this)))
+    accounts.authenticator.forget(user.id)
+
+
+@router.delete("/logins", summary="Log out everywhere", status_code=204)
 async def log_out_everywhere(user: LoggedInUser, accounts: AccountsDep) -> None:
-    """End every login of the user, this one as well."""
-    await accounts.database.write(lambda session: logins.close_logins(session, user.user_id))
-    accounts.gatekeeper.forget(user.user_id)
+    """End all logins of the user, including this one."""
+    await accounts.database.write(lambda session: tokens.close_logins(session, user.id))
+    accounts.authenticator.forget(user.id)
 
 
-@router.get("/me")
-async def me(user: CurrentUser, accounts: AccountsDep) -> UsageOut:
-    """Who I am and what I have used; takes an API token as well, and is not counted."""
-    told, held = await accounts.gatekeeper.beside_held(
-        user.user_id, lambda session: UsageOut.of(accounts.usage(session, user.user_id))
-    )
-    return told.less(held)
+@router.get("/me", summary="Show the user and the calls of this month")
+async def me(user: CurrentUser, accounts: AccountsDep) -> Usage:
+    """Show name, roles and usage; accepts an API token as well and is not counted."""
+    return await accounts.usage(user.id)
 
 
-@router.post("/tokens/rotate", dependencies=[Secret])
-async def rotate_token(user: LoggedInUser, accounts: AccountsDep) -> TokenOut:
-    """A new API token; the old one is dead at once here, and within a second in other processes."""
+@router.put("/me/password", summary="Change the password", dependencies=SECRET)
+async def change_password(user: LoggedInUser, change: PasswordChange, request: Request, accounts: AccountsDep) -> Login:
+    """Change the password and end all logins; the answer is a new one."""
+    old, new = change.password.get_secret_value(), change.new_password.get_secret_value()
+    return await accounts.change_password(user.name, old, new, _address(request))
+
+
+@router.post("/password-reset", summary="Set a new password with an admin's link", dependencies=SECRET)
+async def reset_password(new: NewPassword, accounts: AccountsDep) -> Login:
+    """Set a new password and end all logins; the answer is a new one. The token is good once."""
+    return await accounts.reset_password(new.reset_token.get_secret_value(), new.new_password.get_secret_value())
+
+
+@router.get("/me/data", summary="Export one's data", dependencies=SECRET)
+async def export_data(user: LoggedInUser, accounts: AccountsDep) -> AccountData:
+    """All that is stored of the user but hashes and the destinations of alerts."""
+    return await accounts.export(user.id)
+
+
+@router.post("/me/deletion", summary="Delete the account", status_code=204)
+async def delete_account(
+    user: LoggedInUser, confirmation: Confirmation, request: Request, accounts: AccountsDep
+) -> None:
+    """Delete the user and all that is stored of it; the calls of the month stay without a name until it is over."""
+    await accounts.delete_user(user.name, confirmation.password.get_secret_value(), _address(request))
+
+
+@router.post("/tokens/rotate", summary="Replace the API token by a new one", dependencies=SECRET)
+async def rotate_token(user: LoggedInUser, accounts: AccountsDep) -> ApiToken:
+    """Issue a new API token; the old one is revoked at once in this process, within a second in others."""
     now = accounts.clock()
-    token = await accounts.database.write(lambda session: tokens.rotate(session, user.user_id, now))
-    accounts.gatekeeper.forget(user.user_id)
-    return TokenOut(api_token=token)
+    token = await accounts.database.write(lambda session: tokens.issue(session, user.id, now))
+    accounts.authenticator.forget(user.id)
+    return ApiToken(api_token=token)
 
 
-@router.delete("/tokens", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/tokens", summary="Revoke the API token", status_code=204)
 async def revoke_token(user: LoggedInUser, accounts: AccountsDep) -> None:
-    """Have no API token any more, until the next one is asked for."""
-    await accounts.database.write(lambda session: tokens.revoke(session, user.user_id))
-    accounts.gatekeeper.forget(user.user_id)
-
-
-def _attempted(credentials: Credentials, request: Request) -> Attempted:
-    address = request.client.host if request.client else "unknown"
-    return Attempted(credentials.name, credentials.password.get_secret_value(), address)
+    """Revoke the API token without a replacement."""
+    await accounts.database.write(lambda session: tokens.revoke(session, user.id))
+    accounts.authenticator.forget(user.id)

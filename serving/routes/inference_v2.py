@@ -1,6 +1,7 @@
-"""The Open Inference Protocol, version 2: features in, quantiles out."""
+"""The Open Inference Protocol, version 2: quantiles from features."""
 
 import asyncio
+import functools
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -8,36 +9,38 @@ from fastapi import APIRouter, Depends, Request, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from make_us_rich.backtest.calibration import Quantiles
+from make_us_rich.domain.forecast import TARGETS
 from make_us_rich.domain.manifest import Manifest
-from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
-from make_us_rich.evaluation.calibration import apply_widths
 from make_us_rich.inference.champion import Champion
-from serving.charging import TOKEN, USAGE_HEADERS, charged, known
-from serving.dependencies import AccountsDep, ServedDep, StoresDep
-from serving.errors import INFERENCE_PREFIX, BadTensorError, inference_answers
-from serving.routes.health import readiness
+from make_us_rich.inference.session import INPUT
+from serving.dependencies import QUOTA_HEADERS, AccountsDep, ForecastsDep, ModelDep, counted_call, require_token
+from serving.errors import INFERENCE_PREFIX, InferenceErrorResponse, ServingError, answers
+from serving.routes.health import readyz
 
-# The protocol's clients send JSON without saying so.
+# Clients of the protocol send JSON without a content type.
 router = APIRouter(prefix=INFERENCE_PREFIX, tags=["inference"], strict_content_type=False)
 
-MOST_WINDOWS = 64
-"""Windows that one request may hold."""
+MAX_WINDOWS = 64
+"""Windows of one request."""
+
+_errors = functools.partial(answers, model=InferenceErrorResponse)
 
 
-class Live(BaseModel):
-    """The server answers."""
+class ServerLive(BaseModel):
+    """Whether the server is alive."""
 
     live: bool = True
 
 
-class V2Ready(BaseModel):
-    """Whether it can be used."""
+class ServerReady(BaseModel):
+    """Whether the server or a model is ready."""
 
     ready: bool
 
 
-class Server(BaseModel):
-    """What speaks here."""
+class ServerMetadata(BaseModel):
+    """Name and version of the server."""
 
     name: str = "make-us-rich"
     version: str
@@ -53,7 +56,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """A model and its two ends."""
+    """A model with its input and output."""
 
     name: str
     versions: list[str]
@@ -62,50 +65,45 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
-Numbers = list[float] | list[list[float]] | list[list[list[float]]]
-
-
 class InputTensor(BaseModel):
-    """Unscaled features of hourly candles in a row, oldest first: [window, lookback, feature]."""
+    """Unscaled features of consecutive hourly candles, oldest first: [window, lookback, feature], flat or nested."""
 
     name: str
     shape: list[Annotated[int, Field(ge=1, le=1_000_000)]] = Field(min_length=3, max_length=3)
     datatype: str
-    data: Numbers
-    """Flat in the order of the shape, or nested."""
+    data: list[float] | list[list[float]] | list[list[list[float]]]
     parameters: dict[str, Any] = {}
 
 
-class OutputWanted(BaseModel):
-    """An output that is asked for; there is one."""
+class RequestedOutput(BaseModel):
+    """An output that is requested: close, high or low."""
 
     name: str
     parameters: dict[str, Any] = {}
 
 
-class InferRequest(BaseModel):
+_EXAMPLE: dict[str, Any] = {"inputs": [{"name": INPUT, "shape": [1, 1, 2], "datatype": "FP32", "data": [0.1, 0.2]}]}
+
+
+class InferenceRequest(BaseModel):
     """Windows to forecast from."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"inputs": [{"name": "features", "shape": [1, 1, 2], "datatype": "FP32", "data": [0.1, 0.2]}]}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     id: str | None = Field(None, max_length=100)
     inputs: list[InputTensor] = Field(min_length=1, max_length=1)
-    outputs: list[OutputWanted] = Field([], max_length=1)
+    outputs: list[RequestedOutput] = Field([], max_length=len(TARGETS))
     parameters: dict[str, Any] = {}
 
 
 class OutputTensor(TensorMetadata):
-    """Quantiles of log(close[t+h] / close[t]), calibrated, flat: [window, horizon, level]."""
+    """Calibrated quantiles of log(close[t+h] / close[t]), flat: [window, horizon, level]."""
 
     data: list[float]
 
 
-class InferAnswer(BaseModel):
-    """What the model makes of them."""
+class InferenceResponse(BaseModel):
+    """The quantiles of all windows."""
 
     id: str | None
     model_name: str
@@ -113,102 +111,99 @@ class InferAnswer(BaseModel):
     outputs: list[OutputTensor]
 
 
-@router.get("")
-async def server(request: Request) -> Server:
-    """What speaks here."""
-    return Server(version=request.app.version)
+@router.get("", summary="Show the server's metadata")
+async def show_server(request: Request) -> ServerMetadata:
+    """Name and version of the server."""
+    return ServerMetadata(version=request.app.version)
 
 
-@router.get("/health/live")
-async def live() -> Live:
-    """Alive."""
-    return Live()
+@router.get("/health/live", summary="Check that the server is alive")
+async def is_live() -> ServerLive:
+    """Alive, whatever is down."""
+    return ServerLive()
 
 
-@router.get("/health/ready", responses={503: {"model": V2Ready, "description": "Not ready"}})
-async def ready(response: Response, stores: StoresDep, accounts: AccountsDep) -> V2Ready:
-    """Ready, as `/readyz`."""
-    found = await readiness(stores, accounts)
-    response.status_code = 200 if found.ready else 503
-    return V2Ready(ready=found.ready)
+_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": ServerReady, "description": "Not ready"}}
 
 
-@router.get("/models/{pair}", responses=inference_answers(404, 422, 503))
-async def metadata(served: ServedDep) -> ModelMetadata:
-    """A pair's champion, its input and its output."""
-    manifest = served.manifest
-    return ModelMetadata(
-        name=manifest.pair,
-        versions=[manifest.version],
-        inputs=[TensorMetadata(name=INPUT, shape=[-1, manifest.lookback, len(manifest.columns)])],
-        outputs=[TensorMetadata(name=OUTPUT, shape=[-1, manifest.horizon, len(manifest.levels)])],
-    )
+@router.get("/health/ready", summary="Check that the server can be used", responses=_NOT_READY)
+async def is_ready(response: Response, service: ForecastsDep, accounts: AccountsDep) -> ServerReady:
+    """Ready under the same conditions as `/readyz`."""
+    return ServerReady(ready=(await readyz(response, service, accounts)).ready)
 
 
-@router.get("/models/{pair}/ready", responses=inference_answers(404, 422, 503))
-async def model_ready(served: ServedDep) -> V2Ready:
-    """Whether a pair's champion is loaded; 503 where not."""
-    return V2Ready(ready=served is not None)
+@router.get("/models/{pair}", summary="Show a model's metadata", responses=_errors(404, 422, 503))
+async def show_metadata(model: ModelDep) -> ModelMetadata:
+    """Version, input and output of the pair's champion."""
+    manifest = model.manifest
+    inputs = TensorMetadata(name=INPUT, shape=[-1, manifest.lookback, len(manifest.columns)])
+    shape = [-1, manifest.horizon, len(manifest.levels)]
+    outputs = [TensorMetadata(name=target, shape=shape) for target in manifest.targets]
+    return ModelMetadata(name=manifest.pair, versions=[manifest.version], inputs=[inputs], outputs=outputs)
+
+
+@router.get("/models/{pair}/ready", summary="Check that a model is loaded", responses=_errors(404, 422, 503))
+async def is_model_ready(_model: ModelDep) -> ServerReady:
+    """Ready if the pair's champion is loaded; else 503."""
+    return ServerReady(ready=True)
 
 
 @router.post(
     "/models/{pair}/infer",
-    dependencies=[Depends(known)],
+    summary="Run a model on features",
+    dependencies=[Depends(require_token)],
     responses={
-        200: {"model": InferAnswer, "description": "The quantiles", "headers": USAGE_HEADERS},
-        **inference_answers(400, 401, 404, 413, 422, 429, 503),
+        200: {"model": InferenceResponse, "description": "The quantiles", "headers": QUOTA_HEADERS},
+        **_errors(400, 401, 404, 413, 422, 429, 503),
     },
-    openapi_extra=TOKEN,
 )
-async def infer(request: Request, response: Response, served: ServedDep, asked: InferRequest) -> InferAnswer:
-    """Quantiles as they are served: the median at 0 unless an edge is proven, the widths calibrated; one call."""
-    async with charged(request) as admission:
-        inputs = _inputs(asked, served.manifest)
-        quantiles = await asyncio.to_thread(_run, served.champion, inputs)
-        response.headers.update(admission.headers())
-        shape = list(quantiles.shape)
-        output = OutputTensor(name=OUTPUT, shape=shape, data=quantiles.ravel().tolist())
-        return InferAnswer(id=asked.id, model_name=served.manifest.pair, model_version=served.version, outputs=[output])
+async def infer(
+    request: Request, response: Response, model: ModelDep, inference_request: InferenceRequest
+) -> InferenceResponse:
+    """Quantiles as they are served: calibrated, the median close at 0 unless an edge is proven. One call in all."""
+    manifest = model.manifest
+    async with counted_call(request) as grant:
+        inputs = _validate(inference_request, manifest)
+        quantiles = await asyncio.to_thread(_run, model.champion, inputs)
+        response.headers.update(grant.headers())
+    asked = [output.name for output in inference_request.outputs] or manifest.targets
+    outputs = [
+        OutputTensor(name=target, shape=list(quantiles[target].shape), data=quantiles[target].ravel().tolist())
+        for target in asked
+    ]
+    return InferenceResponse(
+        id=inference_request.id, model_name=manifest.pair, model_version=manifest.version, outputs=outputs
+    )
 
 
-def _inputs(asked: InferRequest, manifest: Manifest) -> NDArray[np.float32]:
-    tensor = asked.inputs[0]
-    wanted = [manifest.lookback, len(manifest.columns)]
+def _validate(request: InferenceRequest, manifest: Manifest) -> NDArray[np.float32]:
+    tensor, (lookback, features) = request.inputs[0], (manifest.lookback, len(manifest.columns))
+    shape = tensor.shape
     _require(tensor.name == INPUT, f"the input is {tensor.name!r}", f"name it {INPUT!r}")
     _require(tensor.datatype == "FP32", f"the input's datatype is {tensor.datatype!r}", "send FP32")
-    _require(
-        tensor.shape[1:] == wanted, f"the input's shape is {tensor.shape}", f"send [windows, {wanted[0]}, {wanted[1]}]"
-    )
-    _require(
-        tensor.shape[0] <= MOST_WINDOWS, f"{tensor.shape[0]} windows are too many", f"send {MOST_WINDOWS} at a time"
-    )
-    _require(all(each.name == OUTPUT for each in asked.outputs), "there is no such output", f"ask for {OUTPUT!r}")
-    return _array(tensor)
-
-
-def _array(tensor: InputTensor) -> NDArray[np.float32]:
+    _require(shape[1:] == [lookback, features], f"the shape is {shape}", f"send [windows, {lookback}, {features}]")
+    _require(shape[0] <= MAX_WINDOWS, f"{shape[0]} windows are too many", f"send {MAX_WINDOWS} at a time")
+    known = ", ".join(manifest.targets)
+    _require(all(each.name in manifest.targets for each in request.outputs), "no such output", f"request {known}")
     try:
         array = np.asarray(tensor.data, np.float64)
     except ValueError:
-        raise BadTensorError("the data are ragged", "send as many numbers as the shape says") from None
-    _require(array.size == np.prod(tensor.shape), f"there are {array.size} numbers", "send as many as the shape says")
-    _require(
-        array.ndim == 1 or list(array.shape) == tensor.shape, "the data have another shape", "nest them as it says"
-    )
+        raise ServingError("bad_tensor", "the data are ragged", "send as many numbers as the shape has") from None
+    _require(array.size == np.prod(shape), f"there are {array.size} numbers", "send as many as the shape has")
+    _require(array.ndim == 1 or list(array.shape) == shape, "the data have another shape", "nest them like it")
     with np.errstate(over="ignore"):
-        inputs = array.astype(np.float32).reshape(tensor.shape)
+        inputs = array.astype(np.float32).reshape(shape)
     _require(bool(np.isfinite(inputs).all()), "a feature is not finite", "leave out windows with a gap")
     return inputs
 
 
-def _require(fits: bool, message: str, remedy: str) -> None:
-    if not fits:
-        raise BadTensorError(message, remedy)
+def _require(condition: bool, message: str, remedy: str) -> None:
+    if not condition:
+        raise ServingError("bad_tensor", message, remedy)
 
 
-def _run(champion: Champion, inputs: NDArray[np.float32]) -> NDArray[np.floating]:
-    quantiles = champion.quantiles(inputs)
-    widths, levels = champion.widths, champion.manifest.levels
-    served = quantiles if widths is None else apply_widths(quantiles, np.asarray(widths.factors), levels)
-    _require(bool(np.isfinite(served).all()), "the model makes nothing of these features", "send real ones")
-    return served
+def _run(champion: Champion, inputs: NDArray[np.float32]) -> Quantiles:
+    quantiles = champion.calibrate(champion.quantiles(inputs))
+    finite = all(np.isfinite(values).all() for values in quantiles.values())
+    _require(finite, "the model's quantiles are not finite", "send realistic features")
+    return quantiles

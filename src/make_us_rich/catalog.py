@@ -1,28 +1,27 @@
-"""The one door to artifacts for whoever serves them: a catalog without a Kedro session, and its champions."""
+"""Configuration and catalog: found, checked and read as ``kedro run`` does, without a Kedro session."""
 
 import os
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog
+from kedro.utils import find_kedro_project
 from omegaconf.errors import OmegaConfBaseException
 
-from make_us_rich.config import CONFIG_LOADER_ARGS, find_project, in_project
-from make_us_rich.domain.champion import ChampionPointer
-from make_us_rich.domain.errors import ArtifactError, ParameterError
-from make_us_rich.domain.manifest import Manifest
-from make_us_rich.domain.widths import Widths
-from make_us_rich.storage import explain, own_error
+from make_us_rich.domain.errors import ParameterError
+from make_us_rich.storage import explain
 
-if TYPE_CHECKING:
-    from make_us_rich.inference.champion import Champion
+PROJECT_VARIABLE = "MAKE_US_RICH_PROJECT"
 
 # OmegaConf's resolvers belong to the process: of two loaders at once, one would read the other's globals.
-_RESOLVERS = Lock()
+RESOLVERS = Lock()
 _PATH_KEYS = ("filepath", "path", "filename")
+_chosen: ContextVar[Path | None] = ContextVar("project", default=None)
 
 
 def open_config(env: str | None = None, project_path: str | Path | None = None) -> OmegaConfigLoader:
@@ -36,6 +35,7 @@ def open_config(env: str | None = None, project_path: str | Path | None = None) 
         ParameterError: There is no such project or environment.
     """
     folder = (Path(project_path) if project_path else find_project()).resolve() / "conf"
+    _check_project(folder.parent)
     chosen = env or os.environ.get("KEDRO_ENV") or ("local" if (folder / "local").is_dir() else "base")
     if not (folder / chosen).is_dir():
         there = sorted(path.name for path in folder.glob("*/"))
@@ -56,7 +56,7 @@ def open_catalog(env: str | None = None, project_path: str | Path | None = None)
     """
     folder = (Path(project_path) if project_path else find_project()).resolve()
     try:
-        with _RESOLVERS, in_project(folder):
+        with RESOLVERS, in_project(folder):
             config = open_config(env, folder)
             entries, credentials = config["catalog"], config["credentials"]
     except (OmegaConfBaseException, MissingConfigException, ValueError) as exc:
@@ -66,96 +66,83 @@ def open_catalog(env: str | None = None, project_path: str | Path | None = None)
 
 def _absolute(entries: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Take relative paths from the project and not from the working directory, as Kedro does."""
-    return {
-        key: _absolute(value, folder) if isinstance(value, dict) else _absolute_path(key, value, folder)
-        for key, value in entries.items()
-    }
+    made: dict[str, Any] = {}
+    for key, value in entries.items():
+        if isinstance(value, dict):
+            made[key] = _absolute(value, folder)
+        else:
+            made[key] = store_root(value, folder) if key in _PATH_KEYS and isinstance(value, str) else value
+    return made
 
 
-def _absolute_path(key: str, value: Any, folder: Path) -> Any:
-    if key in _PATH_KEYS and isinstance(value, str) and "://" not in value:
-        return (folder / value).as_posix()
-    return value
+def store_root(root: str, folder: Path) -> str:
+    """The address that the configuration names as ``root``: a relative path is one of the project's folder."""
+    return root if "://" in root else (folder / root).as_posix()
 
 
-def load_champion(catalog: DataCatalog, pair: str, as_of: datetime | None = None) -> "Champion":
-    """The model that the pair's champion pointer names, freshly asked for and checked.
-
-    Args:
-        catalog: An open catalog; it may be kept for long.
-        pair: Name such as ``btc_usdt``.
-        as_of: The moment whose champion is wanted; None for now. Time-zone aware.
+def find_project() -> Path:
+    """The project's folder: upward from here, else as the environment says.
 
     Raises:
-        ArtifactError: None is published, or one of its artifacts is missing or damaged.
-        StorageError: The store failed.
+        ParameterError: There is none.
     """
-    return load_version(catalog, pair, _published(load_pointer(catalog, pair), as_of))
+    for folder in (find_kedro_project(Path.cwd()), os.environ.get(PROJECT_VARIABLE)):
+        if folder and (Path(folder) / "conf").is_dir():
+            return Path(folder).resolve()
+    raise ParameterError(
+        f"no project at or above {Path.cwd()}",
+        f"go to its folder, where conf/ is, or set {PROJECT_VARIABLE} to that folder",
+    )
 
 
-def load_version(catalog: DataCatalog, pair: str, version: str) -> "Champion":
-    """One version of a pair's models, whether it is served or not, freshly asked for and checked.
-
-    Raises:
-        ArtifactError: One of its artifacts is missing or damaged.
-        StorageError: The store failed.
-    """
-    from make_us_rich.inference.champion import Champion
-
-    manifest = Manifest.read(_load(catalog, f"{pair}.manifest", version), f"{pair} {version}")
-    _require_own(manifest, (pair, version))
-    graph = _graph(catalog, manifest, "onnx_model")
-    baseline = _graph(catalog, manifest, "baseline_onnx") if manifest.baseline else None
-    widths = Widths.read(_load(catalog, f"{pair}.widths"), f"{pair} {version}")
-    return Champion(manifest, graph, widths, baseline)
-
-
-def load_pointer(catalog: DataCatalog, pair: str) -> ChampionPointer:
-    """The pair's champion pointer as it is stored now; empty where nothing is.
-
-    Raises:
-        ArtifactError: It is damaged.
-        StorageError: The store failed.
-    """
-    pointer: ChampionPointer = _load(catalog, f"{pair}.champion")
-    return pointer
-
-
-def _published(pointer: ChampionPointer, as_of: datetime | None) -> str:
-    version = pointer.version if as_of is None else pointer.as_of(as_of)
-    if version is None:
-        when = "" if as_of is None else f" at {as_of:%Y-%m-%d %H:%M} UTC"
-        raise ArtifactError(
-            f"{pointer.pair}: no model is published{when}; run the pair: kedro run --pipeline={pointer.pair}"
+def _check_project(folder: Path) -> None:
+    """Refuse what Kedro's configuration loader cannot read."""
+    if special := sorted(set("[]{}?*") & set(str(folder))):
+        raise ParameterError(
+            f"{folder}: a project cannot be in a folder whose path contains {' '.join(special)}", "rename the folder"
         )
-    return version
+    for file in (folder / "conf").rglob("*.yml"):
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as exc:
+            raise ParameterError(f"{file}: the file is not UTF-8 ({exc.reason})", "save it as UTF-8") from exc
 
 
-def _load(catalog: DataCatalog, name: str, version: str | None = None) -> Any:
+@contextmanager
+def in_project(folder: Path) -> Iterator[None]:
+    """Make ``${project:}`` mean this folder."""
+    token = _chosen.set(folder)
     try:
-        return catalog.load(name, version=version)
-    except DatasetError as exc:
-        own = own_error(exc)
-        if own is not None:
-            raise type(own)(str(own)) from exc
-        what = f"{name} {version or ''}".strip()
-        raise ArtifactError(f"{what}: {_missing(exc)}; roll back to another version, or run the pair again") from exc
+        yield
+    finally:
+        _chosen.reset(token)
 
 
-def _missing(exc: DatasetError) -> str:
-    absent = isinstance(exc.__cause__ and exc.__cause__.__cause__, FileNotFoundError)
-    return "it is not stored" if absent else " ".join(str(exc).split())
+def resolve_project() -> str:
+    """The resolver ``${project:}``: the project's absolute path, as in ``sqlite:///${project:}/data/mlflow.db``."""
+    return (_chosen.get() or find_project()).as_posix()
 
 
-def _require_own(manifest: Manifest, expected: tuple[str, str]) -> None:
-    if (manifest.pair, manifest.version) != expected:
-        raise ArtifactError(
-            f"{' '.join(expected)}: the manifest is that of {manifest.pair} {manifest.version};"
-            " roll back to another version, or run the pair again"
-        )
+def resolve_variable(name: str, default: Any = ...) -> str | None:
+    """The resolver ``${oc.env:NAME,default}``, in every file and not only in credentials.
+
+    Raises:
+        ParameterError: The variable is not set or empty, and there is no default.
+    """
+    value = os.environ.get(name)
+    if value:
+        return value
+    if default is ...:
+        raise ParameterError(f"environment variable {name} is not set", "set it (docs/publishing.md says to what)")
+    return None if default is None else str(default)
 
 
-def _graph(catalog: DataCatalog, manifest: Manifest, artifact: str) -> bytes:
-    graph: bytes = _load(catalog, f"{manifest.pair}.{artifact}", manifest.version)
-    manifest.verify(artifact, graph)
-    return graph
+CONFIG_LOADER_ARGS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"globals": "soft", "parameters": "soft", "mlflow": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
+    "custom_resolvers": {"oc.env": resolve_variable, "project": resolve_project},
+}
+"""Arguments of OmegaConfigLoader. Catalog entries and credentials of an environment replace those of base as
+a whole; of parameters, only the keys that it names."""

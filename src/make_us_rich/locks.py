@@ -1,4 +1,4 @@
-"""One run a pair: a kernel lock beside a local store, a lease in a bucket."""
+"""One run for each pair: a kernel lock in a folder, a lease in a bucket."""
 
 import fcntl
 import json
@@ -7,15 +7,15 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
 from make_us_rich.domain.errors import LockedError
-from make_us_rich.storage import ask, explain, naming, s3_code
+from make_us_rich.storage import call_bucket, explain, s3_code, storage_errors
 
 RENEW_SECONDS = 20.0
 STALE_SECONDS = 60.0
@@ -25,33 +25,32 @@ _CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict", "412", 
 _log = logging.getLogger(__name__)
 
 
-class Held(Protocol):
-    """A lock that this run holds."""
+class HeldLock:
+    """A lock on a pair that this run holds."""
 
     def check(self) -> None:
-        """Make sure that it is still held; to be called before publishing.
+        """Make sure that the lock is still held; called before publishing. The kernel's lock cannot be lost.
 
         Raises:
             LockedError: Another run may have taken it over.
         """
 
 
+@contextmanager
 def pair_lock(
     root: str,
     pair: str,
     credentials: dict[str, Any] | None = None,
     *,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
     renew: float = RENEW_SECONDS,
     stale: float = STALE_SECONDS,
-) -> AbstractContextManager[Held]:
+) -> Iterator[HeldLock]:
     """Hold a pair for one run, or refuse at once.
 
     Args:
         root: The store: a folder, or an address such as ``s3://bucket/folder``.
         pair: Name such as ``btc_usdt``.
         credentials: Arguments of the filesystem, as in credentials.yml.
-        now: The clock for what the message says, UTC.
         renew: Seconds between the renewals of a lease.
         stale: Seconds after which a lease that was not renewed may be taken over. By the store's clock.
 
@@ -60,125 +59,75 @@ def pair_lock(
         StorageError: The store failed.
     """
     if root.startswith("s3://"):
-        return _lease(f"{root.rstrip('/')}/.locks/{pair}.json", pair, credentials or {}, now(), (renew, stale))
-    return _file_lock(Path(root) / ".locks" / f"{pair}.lock", pair, now())
-
-
-def _refusal(pair: str, holder: dict[str, Any]) -> LockedError:
-    who = f"process {holder.get('process', 'unknown')}"
-    since = f"since {holder.get('since', 'just now')}"
-    return LockedError(f"{pair}: another run ({who}, {since}) holds it; wait for it to end")
-
-
-def _holder(since: datetime) -> dict[str, Any]:
-    return {"process": os.getpid(), "host": os.uname().nodename, "since": f"{since:%H:%M:%S} UTC"}
-
-
-@contextmanager
-def _file_lock(path: Path, pair: str, since: datetime) -> Iterator[Held]:
-    with naming(str(path)):
+        lease = _Lease(f"{root.rstrip('/')}/.locks/{pair}.json", pair, credentials or {}, renew, stale)
+        lease.acquire()
+        try:
+            yield lease
+        finally:
+            lease.release()
+        return
+    path = Path(root) / ".locks" / f"{pair}.lock"
+    with storage_errors(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
-    with file:
-        _take(file, pair)
+    with file:  # The kernel closes the file of a killed process, too.
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            holder: dict[str, str] = {}
+            with suppress(ValueError):  # It is still writing.
+                holder = json.loads(path.read_bytes())
+            raise _refusal(pair, holder) from exc
         file.truncate(0)
-        file.write(json.dumps(_holder(since)))
+        file.write(json.dumps(_describe_holder()))
         file.flush()
-        yield _KernelLock()
+        yield HeldLock()
 
 
-class _KernelLock:
-    """Held until the file is closed; the kernel closes it for a killed process."""
-
-    def check(self) -> None:
-        """It cannot be lost."""
+def _refusal(pair: str, holder: dict[str, str]) -> LockedError:
+    who = f"process {holder.get('process', 'unknown')}, since {holder.get('since', 'just now')}"
+    return LockedError(f"{pair}: another run ({who}) holds it", "wait for it to end")
 
 
-def _take(file: IO[str], pair: str) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        file.seek(0)
-        raise _refusal(pair, _record(file.read())) from exc
+def _describe_holder() -> dict[str, str]:
+    since = f"{datetime.now(UTC):%H:%M:%S} UTC"
+    return {"process": str(os.getpid()), "host": os.uname().nodename, "since": since}
 
 
-def _record(text: str | bytes) -> dict[str, Any]:
-    """Who holds a lock; empty while the holder is still writing it."""
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
+class _Lease(HeldLock):
+    """An object that one run can create, and only its holder, or a run that finds it stale, can replace."""
 
-
-@contextmanager
-def _lease(
-    path: str, pair: str, credentials: dict[str, Any], since: datetime, seconds: tuple[float, float]
-) -> Iterator[Held]:
-    lease = _Lease(path, pair, credentials, _holder(since), *seconds)
-    lease.take()
-    done = threading.Event()
-    renewal = threading.Thread(target=lease.keep, args=(done,), name=f"lease {pair}", daemon=True)
-    renewal.start()
-    try:
-        yield lease
-    finally:
-        done.set()
-        renewal.join()
-        lease.give_back()
-
-
-class _Lease:
-    """An object that only one run can create, and only its holder, or whoever finds it stale, can replace."""
-
-    def __init__(
-        self,
-        path: str,
-        pair: str,
-        credentials: dict[str, Any],
-        record: dict[str, Any],
-        renew: float,
-        stale: float,
-    ) -> None:
+    def __init__(self, path: str, pair: str, credentials: dict[str, Any], renew: float, stale: float) -> None:
         import s3fs  # Heavy, and a local run has no bucket.
 
         self._fs = s3fs.S3FileSystem(**credentials)
-        self._path, self._pair, self._record = path, pair, record
-        self._renew, self._stale = renew, stale
+        self._path, self._pair = path, pair
+        self._interval, self._stale = renew, stale
         bucket, key, _ = self._fs.split_path(path)
         self._object = {"Bucket": bucket, "Key": key}
+        self._holder = _describe_holder()
         self._tag = ""
         self._renewed = 0.0
+        self._done = threading.Event()
+        self._renewal = threading.Thread(target=self._renew, name="lease", daemon=True)
 
-    def take(self) -> None:
-        """Create the lease, or take over a stale one.
+    def acquire(self) -> None:
+        """Create the lease, or take over a stale one, and begin to renew it.
 
         Raises:
             LockedError: It is held.
             StorageError: The store failed.
         """
-        with naming(self._path):
+        with storage_errors(self._path):
             if not self._put(IfNoneMatch="*"):
-                self._take_over()
-
-    def _take_over(self) -> None:
-        held = self._head()
-        if held is None:
-            taken = self._put(IfNoneMatch="*")
-        else:
-            taken = _age(held) > self._stale and self._put(IfMatch=held["ETag"])
-        if not taken:
-            raise _refusal(self._pair, self._holder())
-
-    def keep(self, done: threading.Event) -> None:
-        """Renew until done; a failed renewal is tried again, for as long as the lease may still be held."""
-        while not done.wait(self._renew):
-            try:
-                if not self._put(IfMatch=self._tag):
-                    self._renewed = -math.inf
-                    return
-            except Exception as exc:  # Whatever it is, check() finds out whether the lease outlived it.
-                _log.warning("%s: the lease was not renewed: %s", self._pair, explain(exc) or exc)
+                held = self._head()
+                if held is None:
+                    taken = self._put(IfNoneMatch="*")
+                else:
+                    taken = _age(held) > self._stale and self._put(IfMatch=held["ETag"])
+                if not taken:
+                    raise _refusal(self._pair, held["Metadata"] if held else {})
+        self._renewal.start()
 
     def check(self) -> None:
         """Make sure that the lease cannot have been taken over.
@@ -188,33 +137,37 @@ class _Lease:
         """
         if time.monotonic() - self._renewed > self._stale:
             raise LockedError(
-                f"{self._pair}: the lease was not renewed for {self._stale:.0f} s;"
-                " another run may hold the pair, so run it again"
+                f"{self._pair}: the lease was not renewed for {self._stale:.0f} s",
+                "another run may hold the pair, so run it again",
             )
 
-    def give_back(self) -> None:
-        """Delete the lease if it is still ours; one that cannot be deleted goes stale by itself."""
+    def release(self) -> None:
+        """Delete the lease if it is still ours; else it goes stale."""
+        self._done.set()
+        self._renewal.join()
         try:
             held = self._head()
             if held is not None and held["ETag"] == self._tag:
                 self._fs.call_s3("delete_object", **self._object)
-        except Exception as exc:  # The run has succeeded or failed already, and that is what must be told.
-            _log.warning("%s: the lease was not given back: %s", self._pair, explain(exc) or exc)
+        except Exception as exc:  # The result of the run matters more.
+            _log.warning("%s: the lease was not released: %s", self._pair, explain(exc) or exc)
+
+    def _renew(self) -> None:
+        """Renew the lease until done; a failed renewal is repeated."""
+        while not self._done.wait(self._interval):
+            try:
+                if not self._put(IfMatch=self._tag):
+                    self._renewed = -math.inf
+                    return
+            except Exception as exc:  # check() finds out whether the lease outlived it.
+                _log.warning("%s: the lease was not renewed: %s", self._pair, explain(exc) or exc)
 
     def _put(self, **condition: str) -> bool:
         # A renewal must change the ETag, which is a hash of the content.
-        body = json.dumps({**self._record, "written": time.time_ns()}).encode()
+        request = {**self._object, "Body": str(time.time_ns()).encode(), "Metadata": self._holder, **condition}
         asked = time.monotonic()
         try:
-            answer = ask(
-                self._fs,
-                self._fs._call_s3,
-                "put_object",
-                seconds=self._renew,
-                **self._object,
-                Body=body,
-                **condition,
-            )
+            answer = call_bucket(self._fs, self._fs._call_s3, "put_object", seconds=self._interval, **request)
         except OSError as exc:
             if s3_code(exc.__cause__ or exc) in _CONDITION_FAILED:
                 return False
@@ -229,15 +182,9 @@ class _Lease:
             return None
         return answer
 
-    def _holder(self) -> dict[str, Any]:
-        try:
-            return _record(self._fs.cat_file(self._path, max_concurrency=1))
-        except FileNotFoundError:
-            return {}
-
 
 def _age(held: dict[str, Any]) -> float:
-    """Seconds since the last renewal, by the store's clock alone: two machines' clocks may differ."""
+    """Seconds since the last renewal by the store's clock: clocks of two machines may differ."""
     asked = parsedate_to_datetime(held["ResponseMetadata"]["HTTPHeaders"]["date"])
     age: float = (asked - held["LastModified"]).total_seconds()
     return age

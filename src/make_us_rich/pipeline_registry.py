@@ -1,12 +1,10 @@
-"""The flow, once, for every pair as a namespace."""
+"""The pipelines of every pair: ``btc_usdt``, ``tune_btc_usdt``, ``monitor_btc_usdt``, and ``all`` of each kind."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
-from typing import Any
 
+from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
-from make_us_rich import pairs
 from make_us_rich.domain.pair import Pair
 from make_us_rich.pipelines.converting.pipeline import create_pipeline as converting
 from make_us_rich.pipelines.evaluating.pipeline import create_pipeline as evaluating
@@ -14,10 +12,13 @@ from make_us_rich.pipelines.exporting.pipeline import create_pipeline as exporti
 from make_us_rich.pipelines.fetching.pipeline import create_pipeline as fetching
 from make_us_rich.pipelines.monitoring.pipeline import create_pipeline as monitoring
 from make_us_rich.pipelines.preprocessing.pipeline import create_pipeline as preprocessing
-from make_us_rich.pipelines.searching.pipeline import create_pipeline as searching
 from make_us_rich.pipelines.training.pipeline import create_pipeline as training
+from make_us_rich.pipelines.tuning.pipeline import create_pipeline as tuning
+from make_us_rich.project_parameters import configured_pairs
 
-STAGES = {
+Stages = Mapping[str, Callable[[], Pipeline]]
+
+STAGES: Stages = {
     "fetching": fetching,
     "preprocessing": preprocessing,
     "training": training,
@@ -25,32 +26,29 @@ STAGES = {
     "converting": converting,
     "exporting": exporting,
 }
-SEARCH = {"fetching": fetching, "preprocessing": preprocessing, "searching": searching}
+TUNE: Stages = {"fetching": fetching, "preprocessing": preprocessing, "tuning": tuning}
+MONITOR: Stages = {"fetching": fetching, "monitoring": monitoring}
 
-MONITOR = {"fetching": fetching, "monitoring": monitoring}
-"""A pipeline of its own for every hour: ``monitor_btc_usdt``."""
-
-KINDS = {"": STAGES, "search_": SEARCH, "monitor_": MONITOR}
-"""What a pipeline's name begins with, before the pair's, to its stages."""
+KINDS: dict[str, Stages] = {"": STAGES, "tune_": TUNE, "monitor_": MONITOR}
+"""Prefix of a pipeline's name, before the pair's, and its stages."""
 
 
-class LazyPipeline(Pipeline):
-    """A pipeline that is made when it is first looked at: of the hundreds that are registered, a run looks at one."""
+def register_pipelines() -> dict[str, Pipeline]:
+    """One pipeline for each kind and pair, and one of all pairs; of hundreds, only those that a run asks for."""
+    requested = pipelines._requested_pipelines  # As Kedro's find_pipelines does.
+    wanted = None if requested is None else {"all" if name == "__default__" else name for name in requested}
+    registered: dict[str, Pipeline] = {}
+    for prefix, stages in KINDS.items():
+        flow = create_flow(stages)
+        of_all = wanted is None or f"{prefix}all" in wanted
+        chosen = [pair for pair in configured_pairs() if of_all or f"{prefix}{pair.name}" in (wanted or ())]
+        own = {f"{prefix}{pair.name}": for_pair(flow, pair) for pair in chosen}
+        registered |= own | ({f"{prefix}all": join(own.values())} if of_all else {})
+    return registered | ({"__default__": registered["all"]} if "all" in registered else {})
 
-    def __init__(self, make: Callable[[], Pipeline]) -> None:
-        self._make = make
 
-    def __getattr__(self, name: str) -> Any:
-        """Become the pipeline, of which nothing is there yet."""
-        make = self.__dict__.pop("_make", None)
-        if make is None:
-            raise AttributeError(name)
-        self.__dict__.update(vars(make()))
-        return getattr(self, name)
-
-
-def create_flow(stages: Mapping[str, Callable[[], Pipeline]] = STAGES) -> Pipeline:
-    """Stages in a row; each is a namespace of nodes, and they meet in the datasets of the pair."""
+def create_flow(stages: Stages = STAGES) -> Pipeline:
+    """The stages in a row: each is a namespace, and they meet in the datasets of the pair."""
     return sum(
         (Pipeline(stage(), namespace=name, prefix_datasets_with_namespace=False) for name, stage in stages.items()),
         Pipeline([]),
@@ -58,25 +56,11 @@ def create_flow(stages: Mapping[str, Callable[[], Pipeline]] = STAGES) -> Pipeli
 
 
 def for_pair(flow: Pipeline, pair: Pair) -> Pipeline:
-    """The flow with every dataset of the pair's own; parameters are shared by all pairs."""
+    """The flow with datasets of the pair's own; all pairs share the parameters."""
     parameters = {name for name in flow.inputs() if name.startswith("params:")}
     return Pipeline(flow, namespace=pair.name, parameters=parameters)
 
 
-def join(pipelines: Iterable[Pipeline]) -> Pipeline:
-    """Pipelines that share nothing as one, in one step: a sum of hundreds would sort its nodes hundreds of times."""
-    return Pipeline([node for pipeline in pipelines for node in pipeline.nodes])
-
-
-def register_pipelines() -> dict[str, Pipeline]:
-    """A pipeline a flow and pair, and one of all pairs: ``btc_usdt``, ``search_btc_usdt``, ``all``, ``search_all``."""
-    registered: dict[str, Pipeline] = {}
-    for prefix, stages in KINDS.items():
-        flow = cache(partial(create_flow, stages))
-        own = {f"{prefix}{pair.name}": LazyPipeline(_maker(flow, pair)) for pair in pairs.configured()}
-        registered |= own | {f"{prefix}all": LazyPipeline(partial(join, own.values()))}
-    return {**registered, "__default__": registered["all"]}
-
-
-def _maker(flow: Callable[[], Pipeline], pair: Pair) -> Callable[[], Pipeline]:
-    return lambda: for_pair(flow(), pair)
+def join(separate: Iterable[Pipeline]) -> Pipeline:
+    """Pipelines that share nothing as one; a sum would sort the nodes once for each."""
+    return Pipeline([node for pipeline in separate for node in pipeline.nodes])

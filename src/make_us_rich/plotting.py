@@ -1,7 +1,7 @@
-"""Lines, axes and colours that our figures share.
+"""Lines, axes and colours that the figures share.
 
 A figure is ``{"data": [...], "layout": {...}}``; Plotly is not imported. Kedro-Viz draws it on a dark or a light
-ground, sets the colours of text and the margins itself, and shows the hover text of one trace at a time.
+background, sets text colours and margins itself, and shows the hover text of one trace at a time.
 """
 
 from __future__ import annotations
@@ -19,34 +19,30 @@ Trace = dict[str, Any]
 Axes = tuple[dict[str, Any], dict[str, Any]]
 """x and y."""
 
-# Okabe and Ito 2008, "Color Universal Design": told apart by the colour-blind.
+# Okabe and Ito 2008, "Color Universal Design": distinguishable by the colour-blind.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 GREY = "#888888"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-_GRID = "rgba(128, 128, 128, 0.25)"
+
+
+def titled(title: str, simulated: bool) -> str:
+    """A title that says where the market is simulated."""
+    return f"{title} (simulated market)" if simulated else title
 
 
 def stroke(colour: str, name: str) -> dict[str, Any]:
-    """How an architecture's lines look: the baseline's are always grey and dashed."""
+    """Line style of an architecture; the baseline's is always grey and dashed."""
     return {"color": GREY, "width": 2, "dash": "dash"} if name == BASELINE else {"color": colour, "width": 2}
 
 
 def line(name: str, points: tuple[Iterable[Any], Iterable[float]], style: dict[str, Any], hover: str) -> Trace:
-    """A line through points, x and y, torn where y is not a number; ``hover`` is Plotly's template."""
-    x, y = points
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": list(x),
-        "y": numbers(y),
-        "line": style,
-        "hovertemplate": hover,
-    }
+    """A line through points, x and y, with a hole where y is not a number; ``hover`` is Plotly's template."""
+    x, y = list(points[0]), numbers(points[1])
+    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": style, "hovertemplate": hover}
 
 
 def numbers(values: Iterable[float]) -> list[float | None]:
-    """Null where there is no number, which JSON does not know; Plotly leaves a hole there."""
+    """Null where there is no number: JSON knows no NaN."""
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
@@ -55,10 +51,10 @@ def stamps(moments: NDArray[np.datetime64]) -> list[str]:
     return [str(moment).replace("T", " ") for moment in moments.astype("datetime64[m]")]
 
 
-def axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis with a grid that is seen on a dark ground and on a light one."""
-    lines = {"gridcolor": _GRID, "zerolinecolor": _GRID}
-    return {"title": {"text": title, "font": {"size": 12}}, **lines, "automargin": True, **more}
+def axis(title: str, **options: Any) -> dict[str, Any]:
+    """An axis with a grid that is visible on a dark background and on a light one."""
+    grid = dict.fromkeys(("gridcolor", "zerolinecolor"), "rgba(128, 128, 128, 0.25)")
+    return {"title": {"text": title, "font": {"size": 12}}, **grid, "automargin": True, **options}
 
 
 def horizons() -> dict[str, Any]:
@@ -82,8 +78,8 @@ def two_panels(title: str, left: Axes, right: Axes) -> dict[str, Any]:
     return {**frame(title, *left), **panels}
 
 
-def nothing(title: str) -> Figure:
-    """A figure of a pair that is too young for the folds."""
+def empty_figure(title: str) -> Figure:
+    """A figure for a pair with too few candles for the folds."""
     text = "nothing to show yet: there are too few candles for the folds"
     note = {"text": text, "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
     hidden = {"visible": False}

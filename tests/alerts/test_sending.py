@@ -1,57 +1,54 @@
-"""Messages through Apprise to a real server."""
-
-import logging
+"""Messages through Apprise to a real server, without any secret."""
 
 import pytest
 
-from make_us_rich.alerts.sending import LONGEST, VARIABLE, AppriseSender
+from make_us_rich.alerts.sending import ADDRESSES, MAX_LENGTH, mask, send_message
+
+SECRET = "hunter22hunter"
 
 
-def test_a_message_arrives(webhook) -> None:
-    assert AppriseSender([webhook.address]).send("a title", "a body")
+def test_a_message_arrives_at_every_address_of_the_environment(monkeypatch: pytest.MonkeyPatch, webhook) -> None:
+    monkeypatch.setenv(ADDRESSES, f"{webhook.url}, {webhook.url}/2")
 
-    (message,) = webhook.messages
-    assert (message["title"], message["message"]) == ("a title", "a body")
-
-
-def test_every_address_is_sent_to(webhook) -> None:
-    AppriseSender([webhook.address, f"{webhook.address}/2"]).send("a title", "a body")
-
+    assert send_message("a title", "x" * 5_000)
     assert sorted(webhook.paths) == ["/hook/s3cr3t-path", "/hook/s3cr3t-path/2"]
+    assert {message["title"] for message in webhook.messages} == {"a title"}
+    assert {len(message["message"]) for message in webhook.messages} == {MAX_LENGTH}
 
 
-def test_a_server_that_refuses_is_told_without_its_address(webhook, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_that_does_not_arrive_is_logged_without_its_address(
+    webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     webhook.status = 500
+    for address in (webhook.url, "nonsense-s3cr3t"):
+        monkeypatch.setenv(ADDRESSES, address)
+        assert not send_message("a title", "a body")
 
-    assert not AppriseSender([webhook.address]).send("a title", "a body")
-    assert "did not arrive everywhere; it is tried again" in caplog.text
+    assert "was not delivered to every address" in caplog.text
+    assert f"address 1 of {ADDRESSES} is unknown to Apprise" in caplog.text
     assert "s3cr3t" not in caplog.text
 
 
-def test_nothing_listens_and_nothing_breaks(webhook, caplog: pytest.LogCaptureFixture) -> None:
-    webhook.stop()
-
-    with caplog.at_level(logging.INFO):
-        assert not AppriseSender([webhook.address]).send("a title", "a body")
-    assert "s3cr3t" not in caplog.text
-
-
-def test_an_address_that_is_none_is_told_by_its_number(caplog: pytest.LogCaptureFixture) -> None:
-    assert not AppriseSender(["nonsense-s3cr3t"]).send("a title", "a body")
-    assert f"address 1 of {VARIABLE} is none that Apprise understands" in caplog.text
-    assert "s3cr3t" not in caplog.text
-
-
-def test_addresses_come_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch, webhook) -> None:
-    monkeypatch.setenv(VARIABLE, f"{webhook.address}, {webhook.address}/2")
-    assert AppriseSender.from_environment().send("a title", "a body")
-    assert len(webhook.messages) == 2
-
-    monkeypatch.delenv(VARIABLE)
-    assert AppriseSender.from_environment().silent
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgresql://app:{SECRET}@db/accounts does not answer",
+        f"GET http://api/predict?currency=btc&token={SECRET} failed",
+        f"https://bucket.s3/x?X-Amz-Signature={SECRET}&X-Amz-Credential={SECRET}",
+        f"posting to https://discord.com/api/webhooks/123/{SECRET} failed",
+        f"posting to https://discordapp.com/api/webhooks/123/{SECRET}",
+        f"https://hooks.slack.com/services/T0/B0/{SECRET}",
+        f"https://api.telegram.org/bot{SECRET}/sendMessage",
+        f"discord://123/{SECRET}/",
+        f"Authorization: Bearer {SECRET}",
+    ],
+)
+def test_credentials_in_addresses_are_masked(text: str) -> None:
+    assert SECRET not in mask(text, {})
+    assert "***" in mask(text, {})
 
 
-def test_a_long_message_is_cut(webhook) -> None:
-    AppriseSender([webhook.address]).send("a title", "x" * 5_000)
-
-    assert len(webhook.messages[0]["message"]) == LONGEST
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "MAKE_US_RICH_ALERT_URLS", "POSTGRES_PASSWORD", "API_TOKEN"])
+def test_values_of_secret_variables_are_masked(name: str) -> None:
+    assert mask(f"refused: {SECRET}!", {name: SECRET}) == "refused: ***!"
+    assert mask("to first-one and second-one", {name: "first-one, second-one"}) == "to *** and ***"

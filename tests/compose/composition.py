@@ -17,39 +17,31 @@ from typing import Any
 import httpx
 from engine import Engine
 
-from conftest import free_port
+from network import free_port
 
 REPO = Path(__file__).resolve().parents[2]
-FILES = ("docker-compose.yml", "tests/compose/override.yml")
-DOCKERFILES = "\n".join(file.read_text() for file in sorted(REPO.glob("*/Dockerfile")))
-EXTRAS = ",".join(re.findall(r'"\.\[(.+?)\]"', DOCKERFILES))
-"""What images install of the package."""
-OTHERS = ("mlflow", "psycopg2-binary", "boto3", "setuptools", "wheel")
+FILES = ("docker-compose.yml", "docker-compose.seaweedfs.yml", "tests/compose/override.yml")
+DOCKERFILES = "\n".join(file.read_text() for file in [*REPO.glob("*/Dockerfile"), *REPO.glob("deploy/*/Dockerfile")])
+WANTED = re.findall(r"--extra \w+|--group [\w-]+", DOCKERFILES)
+"""What images install of pyproject.toml."""
 
 
 @contextmanager
 def wheels_served(folder: Path) -> Iterator[Path]:
-    """A pip.conf that takes packages from this machine: all that images need, served on a local port."""
-    wheels = folder / "wheels"
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--wheel-dir",
-        str(wheels),
-        "--constraint",
-        "constraints.txt",
-    ]
-    subprocess.run([*pip, f".[{EXTRAS}]", *OTHERS], cwd=REPO, check=True)
-    for own in wheels.glob("make_us_rich-*.whl"):
-        own.unlink()  # An image makes its own.
+    """A pip.conf and an uv.toml that take packages from this machine: all that images need, served on a local port."""
+    wheels, pinned = folder / "wheels", folder / "pinned.txt"
+    uv = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--constraint", "requirements.txt"]
+    wanted = " ".join(WANTED).split()
+    subprocess.run([*uv, *wanted, "pyproject.toml", "--output-file", pinned], cwd=REPO, check=True)
+    (own,) = re.findall(r"^uv==\S+", (REPO / "requirements.txt").read_text(), re.MULTILINE)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels]
+    subprocess.run([*pip, "--requirement", pinned, own, "setuptools", "wheel"], cwd=REPO, check=True)
     port = free_port()
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     server = subprocess.Popen(command, cwd=wheels, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    conf = folder / "pip.conf"
-    conf.write_text(f"[global]\nno-index = true\nfind-links = http://127.0.0.1:{port}/\n")
+    address, conf = f"http://127.0.0.1:{port}/", folder / "pip.conf"
+    conf.write_text(f"[global]\nno-index = true\nfind-links = {address}\n")
+    conf.with_name("uv.toml").write_text(f'no-index = true\nfind-links = ["{address}"]\n')
     try:
         yield conf
     finally:
@@ -69,6 +61,7 @@ class Composition:
         self.variables = {
             "COMPOSE_PROJECT_NAME": "make-us-rich-test",
             "TEST_PIP_CONF": str(self.pip_conf),
+            "TEST_UV_TOML": str(self.pip_conf.with_name("uv.toml")),
             "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
             "POSTGRES_PASSWORD": secrets.token_hex(20),
@@ -80,16 +73,13 @@ class Composition:
 
     @property
     def api(self) -> str:
-        """Where the API answers, for this machine."""
         return f"http://127.0.0.1:{self.variables['API_PORT']}"
 
     @property
     def interface(self) -> str:
-        """Where the interface answers, for this machine."""
         return f"http://127.0.0.1:{self.variables['INTERFACE_PORT']}"
 
     def compose(self, *arguments: str) -> str:
-        """What a command of compose says."""
         return self.engine.docker("compose", *arguments, **self.variables)
 
     def type(self, line: str, folder: Path) -> str:
@@ -100,12 +90,7 @@ class Composition:
         assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
-    def megabytes(self, image: str) -> int:
-        """An image's size."""
-        return round(int(self.engine.docker("image", "inspect", "--format", "{{.Size}}", image)) / 1e6)
-
     def state(self, service: str) -> dict[str, Any]:
-        """How a service's container is."""
         container = self.compose("ps", "--all", "--quiet", service).strip()
         (found,) = json.loads(self.engine.docker("inspect", container))
         return {**found["State"], "RestartCount": found["RestartCount"]}
@@ -126,18 +111,18 @@ class Composition:
 
     def wait_for(self, url: str, seconds: float = 600) -> httpx.Response:
         """Ask until the answer is 200."""
-        deadline, told = time.monotonic() + seconds, "no answer"
+        deadline, found = time.monotonic() + seconds, "no answer"
         while time.monotonic() < deadline:
             try:
                 answer = httpx.get(url, timeout=5)
             except httpx.TransportError as exc:
-                told = str(exc)
+                found = str(exc)
             else:
                 if answer.status_code == 200:
                     return answer
-                told = answer.text
+                found = answer.text
             time.sleep(1)
-        raise AssertionError(f"{url}: {told}\n{self.compose('logs', '--tail=60')[-8000:]}")
+        raise AssertionError(f"{url}: {found}\n{self.compose('logs', '--tail=60')[-8000:]}")
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """A container engine from Debian's packages, in a folder of its own: started, used, ended by its process id."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import network
+from typing import Any
 
 HERE = ("docker.io", "containerd", "tini")
 """Packages of this release of Debian."""
@@ -20,15 +21,15 @@ NEEDED = ("runc", "iptables", "debootstrap")
 """Packages that are installed, as the tests' other system packages are."""
 BASE = "make-us-rich-test/base:1"
 CONTENTS = "python3,python3-venv,ca-certificates,postgresql"
+TABLES = ("filter", "nat")
+"""Of the packet filter; an engine adds chains and rules to these."""
+LINKS = Path("/sys/class/net")
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine below a folder.
-
-    Attributes:
-        folder: Everything that it writes.
-    """
+    """An engine below a folder, which has everything that it writes."""
 
     folder: Path
 
@@ -87,14 +88,13 @@ def newer_release(folder: Path) -> list[str]:
 
 def mirror() -> str:
     """Where this machine takes Debian's packages from."""
-    told = run("apt-get", "indextargets", "--format", "$(SITE)", "Codename: bookworm")
-    return told.split()[0]
+    return run("apt-get", "indextargets", "--format", "$(SITE)", "Codename: bookworm").split()[0]
 
 
-def run(*command: str, cwd: Path | None = None) -> str:
-    """What a command says."""
+def run(*command: str, cwd: Path | None = None, given: str | None = None) -> str:
+    """The output of a command."""
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, cwd=cwd, env=quiet, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=quiet, input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 
@@ -102,35 +102,36 @@ def run(*command: str, cwd: Path | None = None) -> str:
 @contextmanager
 def started(engine: Engine) -> Iterator[Engine]:
     """The engine while it runs; what it changes of this machine's network is put back."""
-    answers = subprocess.run(["docker", "info"], env=engine.variables, capture_output=True, check=False).returncode == 0
-    assert not answers, f"an engine runs in {engine.folder} already; end it: kill $(cat {engine.folder}/docker.pid)"
-    with network.kept(engine.folder / "network.json"):
-        try:
-            with _running(engine):
-                yield engine
-        finally:
-            unmount(engine.folder)
+    assert not answers(engine), f"an engine runs already; end it: kill $(cat {engine.folder}/docker.pid)"
+    note = engine.folder / "network.json"
+    if not note.exists():  # What a run that was killed has left is put back by the next one.
+        note.write_text(json.dumps(network()))
+    try:
+        with running(engine):
+            yield engine
+    finally:
+        unmount(engine.folder)
+        restore_network(json.loads(note.read_text()))
+        note.unlink()
+
+
+def answers(engine: Engine) -> bool:
+    return subprocess.run(["docker", "info"], env=engine.variables, capture_output=True, check=False).returncode == 0
 
 
 @contextmanager
-def _running(engine: Engine) -> Iterator[None]:
+def running(engine: Engine) -> Iterator[None]:
     folder = engine.folder
-    command = [
-        "dockerd",
-        "--data-root",
-        f"{folder}/data",
-        "--exec-root",
-        f"{folder}/exec",
-        "-p",
-        f"{folder}/docker.pid",
-    ]
-    command += ["-H", f"unix://{folder}/docker.sock", "--storage-driver", "overlay2", "--bip", "10.211.0.1/24"]
-    command += ["--default-ulimit", "nofile=4096:4096"]
+    options = (
+        f"--data-root {folder}/data --exec-root {folder}/exec -p {folder}/docker.pid -H unix://{folder}/docker.sock"
+    )
+    limits = "--storage-driver overlay2 --bip 10.211.0.1/24 --default-ulimit nofile=4096:4096"
+    command = ["dockerd", *options.split(), *limits.split()]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=engine.variables, stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + 120
-        while subprocess.run(["docker", "info"], env=engine.variables, capture_output=True, check=False).returncode:
+        while not answers(engine):
             assert process.poll() is None, (folder / "log").read_text()[-3000:]
             assert time.monotonic() < deadline, "the engine does not answer"
             time.sleep(0.5)
@@ -145,6 +146,33 @@ def unmount(folder: Path) -> None:
     points = [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
     for point in sorted((point for point in points if point.is_relative_to(folder)), reverse=True):
         run("umount", str(point))
+
+
+def network() -> dict[str, Any]:
+    """The rules, the bridges, and whether packets are forwarded."""
+    rules = {table: saved_rules(table) for table in TABLES}
+    return {"rules": rules, "bridges": sorted(bridges()), "forwarding": FORWARDING.read_text()}
+
+
+def restore_network(before: dict[str, Any]) -> None:
+    for link in sorted(bridges() - set(before["bridges"])):
+        run("ip", "link", "delete", link)
+    for table, rules in before["rules"].items():
+        if saved_rules(table) != rules:
+            run("iptables-restore", "--table", table, given=rules)
+    if FORWARDING.read_text() != before["forwarding"]:
+        FORWARDING.write_text(before["forwarding"])
+
+
+def saved_rules(table: str) -> str:
+    """A table as ``iptables-restore`` takes it, without dates and counters."""
+    run("iptables", "--table", table, "--list-rules")  # A table that has never been listed is not saved.
+    lines = run("iptables-save", "--table", table).splitlines()
+    return "".join(re.sub(r"\[\d+:\d+\]", "[0:0]", line) + "\n" for line in lines if not line.startswith("#"))
+
+
+def bridges() -> set[str]:
+    return {link.name for link in LINKS.iterdir() if (link / "bridge").exists()}
 
 
 def make_base(engine: Engine, weed: Path) -> None:

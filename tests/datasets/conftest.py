@@ -16,7 +16,6 @@ class Store:
     credentials: dict[str, Any] = field(default_factory=dict)
 
     def args(self, name: str) -> dict[str, Any]:
-        """Arguments of a file dataset."""
         return {"filepath": f"{self.root}/{name}", "credentials": self.credentials}
 
 

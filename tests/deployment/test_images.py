@@ -1,79 +1,77 @@
-"""The Dockerfiles: what a linter finds, and what it does not look for."""
+"""The Dockerfiles: what a linter finds, and what it does not look for; and the lock of what they install."""
 
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-REPO = Path(__file__).resolve().parents[2]
-FILES = sorted(path for path in REPO.glob("*/Dockerfile"))
-IDS = [path.parent.name for path in FILES]
-COPIED = re.compile(r"^COPY (?!--from)(.+)$", re.MULTILINE)
+from synthetic import REPO
 
-
-@pytest.fixture(params=FILES, ids=IDS)
-def dockerfile(request: pytest.FixtureRequest) -> Path:
-    file: Path = request.param
-    return file
-
-
-def test_each_component_has_one() -> None:
-    assert IDS == ["interface", "mlflow", "serving", "trainer"]
+WANTED = {
+    "serving": "--extra serving",
+    "interface": "--extra interface",
+    "deploy/trainer": "--extra training --extra cluster",
+    "deploy/mlflow": "--group mlflow-server",
+}
+IGNORED = (REPO / ".dockerignore").read_text().splitlines()
 
 
-def test_hadolint_finds_nothing(dockerfile: Path) -> None:
+def test_hadolint_finds_nothing() -> None:
+    files = [REPO / folder / "Dockerfile" for folder in (*WANTED, "deploy/minio")]
     hadolint = Path(sys.executable).with_name("hadolint")
-
-    checked = subprocess.run([str(hadolint), str(dockerfile)], capture_output=True, text=True, check=False)
+    checked = subprocess.run([hadolint, *files], capture_output=True, text=True, check=False)
 
     assert checked.returncode == 0, checked.stdout
 
 
-def test_it_is_built_in_two_stages_from_a_pinned_base(dockerfile: Path) -> None:
-    text = dockerfile.read_text()
+@pytest.mark.parametrize("folder", WANTED)
+def test_it_is_built_in_two_stages_with_tested_versions_and_runs_without_rights(folder: str) -> None:
+    dockerfile = (REPO / folder / "Dockerfile").read_text()
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.11\.\d+-slim-bookworm$", dockerfile, re.MULTILINE)
+    assert re.findall(r"^FROM (.+)$", dockerfile, re.MULTILINE) == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    assert re.findall(r"^USER (.+)$", dockerfile, re.MULTILINE) == ["10001:10001"]
+    assert len(re.findall(r"^HEALTHCHECK ", dockerfile, re.MULTILINE)) == 1
 
-    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.11\.\d+-slim-bookworm$", text, re.MULTILINE)
-    assert re.findall(r"^FROM (.+)$", text, re.MULTILINE) == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
-
-
-def test_it_installs_the_versions_that_are_tested(dockerfile: Path) -> None:
-    assert "/venv/bin/pip install --quiet --constraint constraints.txt" in dockerfile.read_text()
-
-
-def test_what_it_needs_is_not_installed_again_for_new_sources(dockerfile: Path) -> None:
-    build = dockerfile.read_text().partition("COPY src src\n")
-
-    assert "--constraint constraints.txt" in build[0]
-    assert "--constraint" not in build[2]
+    # New sources do not install the dependencies again.
+    before, _, after = dockerfile.partition("COPY src src\n")
+    assert "--require-hashes" in before
+    assert "--constraint requirements.txt" in before
+    assert "--constraint" not in after
+    assert " ".join(re.findall(r"--extra \w+|--group [\w-]+", before)) == WANTED[folder]
 
 
-def test_it_runs_as_a_user_without_rights_and_says_how_it_is(dockerfile: Path) -> None:
-    text = dockerfile.read_text()
-
-    assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["10001:10001"]
-    assert len(re.findall(r"^HEALTHCHECK ", text, re.MULTILINE)) == 1
-
-
-def test_what_it_copies_exists_and_is_let_into_the_context(dockerfile: Path) -> None:
-    let_in = {line[1:] for line in (REPO / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    for line in COPIED.findall(dockerfile.read_text()):
-        *sources, _target = line.split()
-        for source in sources:
-            assert (REPO / source).exists(), source
-            assert source.split("/")[0] in let_in, source
+@pytest.mark.parametrize("folder", WANTED)
+def test_what_it_copies_exists_and_is_let_into_the_context(folder: str) -> None:
+    let_in = {line[1:] for line in IGNORED if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.+)$", (REPO / folder / "Dockerfile").read_text(), re.MULTILINE)
+    for source in (source for line in copied for source in line.split()[:-1]):
+        assert (REPO / source).exists(), source
+        assert source.split("/")[0] in let_in, source
 
 
 def test_what_is_let_into_the_context_holds_no_secret() -> None:
-    ignored = (REPO / ".dockerignore").read_text().splitlines()
-
-    assert ignored[1] == "*"
-    assert "conf/local/*" in ignored
-    assert not any(line.startswith("!.env") or line == "!data" for line in ignored)
+    assert IGNORED[1] == "*"
+    assert "conf/local/*" in IGNORED
+    assert not any(line.startswith("!.env") or line == "!data" for line in IGNORED)
 
 
-def test_the_image_that_serves_has_nothing_that_trains() -> None:
-    assert '".[serving]"' in (REPO / "serving" / "Dockerfile").read_text()
-    assert '".[interface]"' in (REPO / "interface" / "Dockerfile").read_text()
-    assert '".[training,cluster]"' in (REPO / "trainer" / "Dockerfile").read_text()
+TEXT = (REPO / "requirements.txt").read_text()
+LEFT_OUT = {"torch", "make-us-rich"}
+LOCKED = dict(re.findall(r"^([\w.-]+)==(\S+)", TEXT, re.MULTILINE))
+
+
+def test_every_dependency_is_locked_within_its_range() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["mlflow-server"]]
+    asked += [line for extra in project["project"]["optional-dependencies"].values() for line in extra]
+    wanted = {
+        canonicalize_name(each.name): each.specifier for each in map(Requirement, asked) if each.name not in LEFT_OUT
+    }
+
+    assert [name for name in wanted if name not in LOCKED] == [], "call make lock"
+    assert [name for name, versions in wanted.items() if LOCKED[name] not in versions] == [], "call make lock"

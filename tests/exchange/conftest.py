@@ -1,14 +1,16 @@
 """A replay exchange on a free port, and the real client of it, which notes its waits instead of sleeping."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from make_us_rich.exchange import BinanceClient, Retries
-from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from make_us_rich.exchange.budget import FOLDER_VARIABLE, Budget
+from make_us_rich.replay import ReplayServer, SimulatedMarket
 
 NOW = datetime(2025, 5, 14, 10, 30, tzinfo=UTC)
 
@@ -20,14 +22,9 @@ def simulated_market() -> SimulatedMarket:
 
 
 @pytest.fixture
-def exchange(simulated_market: SimulatedMarket) -> Iterator[Callable[..., ReplayServer]]:
-    """Start exchanges that end with the test; unless told otherwise the clock stands at 10:30."""
-    with ExitStack() as stack:
-
-        def start(market: Any = simulated_market, now: datetime = NOW, **options: Any) -> ReplayServer:
-            return stack.enter_context(ReplayServer(market, clock=Clock(now, speed=0), **options))
-
-        yield start
+def exchange(serve: Callable[..., ReplayServer], simulated_market: SimulatedMarket) -> Callable[..., ReplayServer]:
+    """Start exchanges of the simulated market whose clocks stand at 10:30."""
+    return partial(serve, simulated_market, NOW)
 
 
 @pytest.fixture
@@ -36,13 +33,19 @@ def waits() -> list[float]:
     return []
 
 
+@pytest.fixture(autouse=True)
+def own_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals and counts of one test never meet another one that has its port."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "runtime"))
+
+
 @pytest.fixture
 def client_of(waits: list[float]) -> Callable[..., BinanceClient]:
-    """The real client of an exchange."""
+    """The real client of an exchange; its time passes only while it waits."""
 
     def connect(server: ReplayServer | str, timeout: float = 10.0, **options: Any) -> BinanceClient:
-        retries = Retries(sleep=waits.append, clock=lambda: NOW, **options)
         url = server if isinstance(server, str) else server.url
-        return BinanceClient(url, timeout=timeout, retries=retries)
+        budget = Budget(url, clock=lambda: NOW.timestamp() + sum(waits), sleep=waits.append)
+        return BinanceClient(url, timeout=timeout, retries=Retries(**options), budget=budget)
 
     return connect

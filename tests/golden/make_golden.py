@@ -19,7 +19,6 @@ from synthetic import published, simulated_klines
 
 
 def make(architecture: str, folder: Path) -> None:
-    """Write one golden model."""
     manifest, graph = published(architecture)
     champion = Champion(manifest, graph)
     klines = simulated_klines().tail(champion.candles)

@@ -20,19 +20,21 @@ class Future:
     klines: pd.DataFrame
 
 
-def assert_causal(compute: Compute, klines: pd.DataFrame, origins: Iterable[int]) -> None:
-    """Every row up to each origin is the same to the last bit, whatever comes after it."""
-    told = compute(klines)
+def assert_causal(
+    compute: Compute, klines: pd.DataFrame, origins: Iterable[int], columns: Iterable[str] = KLINE_COLUMNS
+) -> None:
+    """Every row up to each origin is the same to the last bit, whatever comes after it: in these columns, or in all."""
+    before = compute(klines)
     for origin in origins:
-        for future in futures(klines, origin):
-            _assert_same(told, compute(future.klines), origin, future.differs_in)
+        for future in futures(klines, origin, columns):
+            _assert_same(before, compute(future.klines), origin, future.differs_in)
 
 
-def futures(klines: pd.DataFrame, origin: int) -> Iterator[Future]:
-    """No candle after the origin, all of them wild, and each column wild by itself."""
+def futures(klines: pd.DataFrame, origin: int, columns: Iterable[str]) -> Iterator[Future]:
+    """No candle after the origin, all of them wild, and each of the columns wild by itself."""
     yield Future("there is none", klines.iloc[: origin + 1])
     yield Future("every value", wild_after(klines, origin))
-    for column in KLINE_COLUMNS:
+    for column in columns:
         yield Future(column, wild_after(klines, origin, column))
 
 

@@ -1,81 +1,223 @@
-import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS
-from make_us_rich.evaluation.table import ALL, ANY, KEYS
-from make_us_rich.evaluation.walk import Walk, no_walk
-from make_us_rich.pipelines.evaluating.nodes import print_figures, record_metrics, score_walk, tell_metrics
-from re_lived import walk_of
-from synthetic import RUN
+from make_us_rich.backtest.backtest import Backtest, Backtests, empty_backtests
+from make_us_rich.backtest.calibration import CalibrationParameters
+from make_us_rich.backtest.gate import GateParameters
+from make_us_rich.backtest.multiple_testing import ComparisonCount
+from make_us_rich.backtest.score_table import ALL, ANY, KEYS, score_backtest
+from make_us_rich.domain.champion import ChampionPointer
+from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.evaluation import EvaluationReport
+from make_us_rich.domain.forecast import HORIZON, LEVELS
+from make_us_rich.domain.manifest import Published
+from make_us_rich.klines.report import Cause, Gap
+from make_us_rich.pipelines.evaluating.figures import plot_coverage, plot_errors, plot_fan, plot_reliability, plot_skill
+from make_us_rich.pipelines.evaluating.model_card import write_model_card
+from make_us_rich.pipelines.evaluating.nodes import (
+    describe_calibration,
+    evaluate_challengers,
+    log_metrics,
+    score_probabilities,
+    summarize_scores,
+    update_verdicts,
+)
+from synthetic import RUN, SPLIT, STARTED, TRAINING, data_report, judgement, line, published
 
-HAR = {"architecture": "har"}
+GATE = GateParameters(min_folds=2, min_test_size=36, min_win_rate=0, alpha=0.5, coverage_tolerance=0.09)
+CANDIDATES = line("har")
+BROKEN = "refused: its losses are not finite numbers"
+TOO_FEW = "BTC_USDT: 300 usable candles, 2,000 are needed; wait"
+HAR = {"choice": "har"}
+EMPTY = empty_backtests(LEVELS, {"har": "too few candles", "baseline": "too few candles"}, {})
+
+
+def with_all(backtests: Backtests, **changes: Any) -> Backtests:
+    return {target: replace(each, **changes) for target, each in backtests.items()}
+
+
+def with_model(backtests: Backtests, name: str, like: Backtests, source: str) -> Backtests:
+    """With one more model, whose forecasts are those of another."""
+    return {
+        target: replace(each, quantiles={**each.quantiles, name: like[target].quantiles[source]})
+        for target, each in backtests.items()
+    }
+
+
+def evaluate(
+    backtest: Backtests,
+    report: dict[str, Any] | None = None,
+    champion: Published | None = None,
+    candidates: dict[str, Any] = CANDIDATES["challengers"],
+    *,
+    dry_run: bool = False,
+) -> tuple[EvaluationReport, Backtests]:
+    record, served, *_ = evaluate_challengers(
+        with_all(backtest, candidates=candidates),
+        CANDIDATES,
+        ComparisonCount(),
+        report or data_report(),
+        champion,
+        ChampionPointer(pair="btc_usdt"),
+        GATE,
+        CalibrationParameters(),
+        dry_run,
+        RUN,
+    )
+    return EvaluationReport.model_validate(record), served
 
 
 @pytest.fixture(scope="module")
-def walk() -> Walk:
-    return walk_of("har")
+def with_calibration_fold(backtest_of: Any) -> Any:
+    def make(*names: str, **changes: Any) -> Backtests:
+        made = backtest_of(*names, folds=(36, 36, 36), **changes)
+        return with_all(made, folds=made["close"].folds - 1)
+
+    return make
 
 
 @pytest.fixture(scope="module")
-def scores(walk: Walk) -> pd.DataFrame:
-    return score_walk(walk)
+def good(with_calibration_fold: Any) -> Backtests:
+    """The baseline's widths are random, the challenger's are the market's."""
+    return with_calibration_fold("har")
 
 
-def row_of(scores: pd.DataFrame, architecture: str, horizon: int) -> Any:
-    """The row of all folds."""
-    whole = scores[(scores["fold"] == ALL) & (scores["volatility"] == ANY) & (scores["horizon"] == horizon)]
-    return whole[whole["architecture"] == architecture].squeeze()
+@pytest.fixture(params=["one", "all"])
+def broken(good: Backtests, request: pytest.FixtureRequest) -> Backtests:
+    """`har` gives NaN, once or throughout."""
+
+    def damaged(backtest: Backtest) -> Backtest:
+        values = backtest.quantiles["har"].copy()
+        values[50 if request.param == "one" else slice(None)] = np.nan
+        return replace(backtest, quantiles={**backtest.quantiles, "har": values})
+
+    return {target: damaged(each) for target, each in good.items()}
 
 
-def test_metrics_are_those_of_the_choice_on_all_folds(scores: pd.DataFrame) -> None:
-    metrics, row = tell_metrics(scores, HAR), row_of(scores, "har", 4)
-
-    assert metrics["rmse_4h"] == row["rmse"]
-    assert metrics["baseline_rmse_4h"] == row["baseline_rmse"]
-    assert metrics["coverage_80_4h"] == row["coverage_80"]
-    assert metrics["test_windows"] == row["windows"] == 72
-
-
-def test_the_mean_of_the_horizons_is_told_with_its_test(scores: pd.DataFrame) -> None:
-    metrics, rows = tell_metrics(scores, HAR), [row_of(scores, "har", hours) for hours in range(1, HORIZON + 1)]
-
-    assert metrics["crps_mean"] == pytest.approx(np.mean([row["crps"] for row in rows]))
-    assert metrics["crps_skill_mean"] == pytest.approx(1 - metrics["crps_mean"] / metrics["baseline_crps_mean"])
-    assert metrics["dm_t_mean"] == row_of(scores, "har", ALL)["dm_t"]
+def present(report: EvaluationReport, backtest: Backtests, served: Backtests) -> str:
+    """Everything that is shown of a run: card, figures and metrics."""
+    record, scores = report.model_dump(mode="json"), score_backtest(served)
+    events = score_probabilities(served, record, TRAINING)
+    effect = describe_calibration(backtest, served, report.choice)
+    card = write_model_card(record, scores, effect, served, events, CANDIDATES, SPLIT)
+    figures = [plot_fan(served, record), *(plot(scores, record) for plot in (plot_coverage, plot_skill, plot_errors))]
+    figures.append(plot_reliability(events, record))
+    assert all(figure["data"] for figure in figures)
+    return repr((card, figures, log_metrics(summarize_scores(scores, record), events)))
 
 
-def test_every_score_has_a_metric_at_1_4_and_24_hours_and_on_average(scores: pd.DataFrame) -> None:
-    names = set(scores.columns) - set(KEYS)
+def test_a_second_run_on_the_same_candles_leaves_the_champion_unchanged(good: Backtests) -> None:
+    manifest, graph = published()
+    with_champion = with_model(good, "champion", good, "har")
 
-    expected = {f"{name}_{span}" for name in names for span in ("1h", "4h", "24h", "mean")}
+    again, _ = evaluate(with_champion, champion=Published(manifest.model_copy(update={"architecture": "har"}), graph))
+    baseline, _ = evaluate(EMPTY, champion=Published(manifest, graph))
 
-    assert tell_metrics(scores, HAR).keys() == expected | {"test_windows"}
-
-
-def test_a_score_without_a_value_is_no_metric(scores: pd.DataFrame) -> None:
-    still = scores.assign(directional_accuracy=np.nan, dm_t=np.inf)
-
-    assert not {"directional_accuracy_1h", "dm_t_mean"} & tell_metrics(still, HAR).keys()
-
-
-def test_a_pair_too_young_for_the_folds_has_no_metrics() -> None:
-    scores = score_walk(no_walk(QUANTILE_LEVELS, {"har": "too few candles"}))
-
-    assert tell_metrics(scores, {"architecture": "baseline"}) == {}
+    assert again.verdict.reason == "unchanged: as good as the champion, which stays; no newer candles"
+    assert baseline.verdict.reason.startswith("unchanged: no edge: the baseline is served (har refused: too few")
+    assert not again.verdict.publish
+    assert not baseline.verdict.publish
 
 
-def test_metrics_are_recorded_as_one_step() -> None:
-    assert record_metrics({"crps": 0.5}) == {"crps": {"value": 0.5, "step": 0}}
+def test_a_dry_run_publishes_nothing_and_leaves_the_verdict_log_alone(good: Backtests) -> None:
+    report, _ = evaluate(good, dry_run=True)
+    record = report.model_dump(mode="json")
+    log = update_verdicts(pd.DataFrame(), judgement("har"), dry_run=False)
+
+    assert (report.choice, report.verdict.publish) == ("har", False)
+    assert report.verdict.reason.startswith("dry run: mean CRPS")
+    assert len(update_verdicts(pd.DataFrame(), record, dry_run=True)) == 0
+    pd.testing.assert_frame_equal(update_verdicts(log, record, dry_run=True), log)
 
 
-def test_the_page_has_every_figure_under_the_runs_version() -> None:
-    figures = [{"data": [{"y": [number]}], "layout": {}} for number in range(4)]
+def test_a_backtest_of_other_candidates_names_the_stage_that_must_run_first(good: Backtests) -> None:
+    with pytest.raises(ArtifactError, match=r"other candidates \(lstm\) .* \(har, baseline\).*--tags=training,evalua"):
+        evaluate(good, candidates={"lstm": {}})
 
-    page = print_figures(*figures, run=RUN)
 
-    assert f"<h1>btc_usdt, version {RUN.version}</h1>" in page
-    assert all(json.dumps(figure) in page for figure in figures)
+def test_a_price_that_does_not_move_cannot_be_judged_and_the_baseline_is_served(with_calibration_fold: Any) -> None:
+    still = with_calibration_fold("har", moves=False)
+
+    report, served = evaluate(still)
+
+    assert (report.choice, report.verdict.publish) == ("baseline", True)
+    assert report.challengers[0].verdict.reason == "refused: cannot be judged: the price did not move"
+    assert "nan" not in present(report, still, served)
+
+
+@pytest.mark.parametrize("cause", [Cause.YOUNG, Cause.SHORT_HISTORY, Cause.ILLIQUID])
+def test_with_too_few_candles_to_train_the_baseline_is_served_and_says_why(cause: Cause) -> None:
+    report, _ = evaluate(EMPTY, data_report(TOO_FEW) | {"cause": cause})
+
+    assert (report.choice, report.verdict.publish) == ("baseline", True)
+    assert report.verdict.reason == f"no edge: the baseline is served (har refused: {TOO_FEW}; too few candles)"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fresh": False, "cause": Cause.DELISTED},
+        {"fresh": False},
+        {"cause": Cause.YOUNG, "gaps": [Gap(start=STARTED, end=STARTED + timedelta(hours=2), hours=2, missing=2)]},
+    ],
+)
+def test_the_baseline_is_not_served_from_stale_or_interrupted_candles(changes: dict[str, Any]) -> None:
+    assert not evaluate(EMPTY, data_report(TOO_FEW) | changes)[0].verdict.publish
+
+
+def test_forecasts_that_are_no_numbers_are_refused_and_everything_is_reported_all_the_same(broken: Backtests) -> None:
+    report, served = evaluate(broken)
+
+    verdict = f"no edge: the baseline is served (har {BROKEN})"
+    assert [(each.verdict.reason, each.skill, each.p) for each in report.challengers] == [(BROKEN, None, None)]
+    assert report.verdict.reason == verdict
+    assert BROKEN in present(report, broken, served)
+    log = update_verdicts(pd.DataFrame(), report.model_dump(mode="json"), dry_run=False)
+    assert log["reason"].tolist() == [BROKEN, verdict]
+
+
+def test_the_verdicts_of_an_earlier_release_are_continued() -> None:
+    log = update_verdicts(pd.DataFrame(), judgement("har"), dry_run=False)
+    earlier = log.rename(columns={"n_comparisons": "tried"})
+
+    assert update_verdicts(earlier, judgement("har"), dry_run=False)["n_comparisons"].tolist() == [1, 1]
+
+
+def test_metrics_are_those_of_the_choice_on_all_folds_that_have_a_value(backtest_of: Any) -> None:
+    scores = score_backtest(backtest_of("har"))
+    whole = scores[(scores["fold"] == ALL) & (scores["volatility"] == ANY) & (scores["architecture"] == "har")]
+    row = whole[whole["horizon"] == 4].squeeze()
+
+    metrics = summarize_scores(scores, HAR)
+    without = summarize_scores(scores.assign(directional_accuracy=np.nan, dm_t=np.inf), HAR)
+
+    names = {f"{name}_{span}" for name in set(scores.columns) - set(KEYS) for span in ("1h", "4h", "24h", "mean")}
+    assert metrics.keys() == names | {"test_windows"}
+    assert not {"directional_accuracy_1h", "dm_t_mean"} & without.keys()
+    assert [metrics[name] for name in ("rmse_4h", "baseline_rmse_4h")] == [row["rmse"], row["baseline_rmse"]]
+    assert metrics["test_windows"] == 72
+    assert metrics["crps_mean"] == pytest.approx(whole[whole["horizon"].isin(range(1, HORIZON + 1))]["crps"].mean())
+
+
+def test_the_runs_metrics_are_those_of_the_scores_and_of_the_probabilities(backtest_of: Any) -> None:
+    events = score_probabilities(backtest_of("har", folds=(900, 300)), HAR, TRAINING)
+    found = log_metrics({"crps": 0.5}, events)
+
+    (touch,) = (each for each in events["probabilities"] if (each["event"], each["horizon"]) == ("touch", 24))
+    (risk,) = (each for each in events["risks"] if (each["level"], each["horizon"]) == (0.95, 1))
+    expected = {
+        "crps": 0.5,
+        "touch_brier_24h": touch["brier"],
+        "var_95_share_1h": risk["share"],
+        "energy_score": events["energy"]["own"],
+        "baseline_energy_score": events["energy"]["baseline"],
+    }
+    assert {name: found[name] for name in expected} == {
+        name: {"value": value, "step": 0} for name, value in expected.items()
+    }
+    assert log_metrics({"crps": 0.5}, score_probabilities(EMPTY, HAR, TRAINING)) == {"crps": {"value": 0.5, "step": 0}}

@@ -1,221 +1,160 @@
-import logging
 from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro.runner import SequentialRunner
+from sklearn.preprocessing import MinMaxScaler
 
-from make_us_rich.datasets.atomic import JSONDataset, PickleDataset
-from make_us_rich.datasets.champion import ChampionPointerDataset
-from make_us_rich.datasets.onnx import OnnxDataset
-from make_us_rich.datasets.served_model import ServedModelDataset
-from make_us_rich.datasets.versions import VersionsDataset
+from make_us_rich.backtest.calibration import CalibrationParameters
+from make_us_rich.datasets.files import BytesDataset, JSONDataset, PickleDataset
+from make_us_rich.datasets.published import ChampionPointerDataset, PublishedModelDataset, VersionsDataset
 from make_us_rich.domain.champion import ChampionPointer
+from make_us_rich.domain.conformal import ConformalScales
 from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.forecast import HORIZON
-from make_us_rich.domain.manifest import Manifest
-from make_us_rich.domain.widths import Widths
-from make_us_rich.evaluation.calibration import Calibration
-from make_us_rich.pipelines.converting.nodes import add_baseline, convert_model, describe_candidate, draw_windows
-from make_us_rich.pipelines.converting.parameters import ConvertingParameters
+from make_us_rich.domain.manifest import ARTIFACTS, Manifest, sha256
+from make_us_rich.inference.past import past_forecasts_of
 from make_us_rich.pipelines.exporting.nodes import (
-    choose_kept,
     installed_versions,
     promote,
     publish_artifacts,
+    select_retained_versions,
     write_manifest,
 )
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 from make_us_rich.pipelines.exporting.pipeline import create_pipeline
-from synthetic import ROWS, RUN, STARTED, VERSION, baseline_beside, judgement, prepared, trained
+from synthetic import PLAN, RUN, STARTED, VERSION, prepared, published_version, walked
 
-CHOICE = {"architecture": "baseline"}
-BESIDE, _ = baseline_beside()
+CALIBRATION = CalibrationParameters(min_forecasts=40)
+MADE = published_version()
+OWN: dict[str, bytes] = {name: getattr(MADE, name) for name in ARTIFACTS} | {
+    "past_forecasts": past_forecasts_of(walked(), "baseline", CALIBRATION, center=True).to_bytes()
+}
+"""The artifacts of one run, with the forecasts of its backtest."""
+CANDIDATE = MADE.manifest.model_dump(
+    mode="json", exclude={"contract", "version", "packages", "git_revision", "checksums"}
+) | {"checksums": {name: sha256(content) for name, content in OWN.items()}}
+OTHER_SCALER = MinMaxScaler(feature_range=(-1, 1)).fit([[0.0] * 12, [1.0] * 12])
 SERVED = ChampionPointer(pair="btc_usdt").promote("v0", STARTED - timedelta(days=1), "data whole")
-REASON = "BTC_USDT: 3 candles missing between 2025-03-01 04:00 and 07:00 UTC"
-PASSED = {"publish": True, "reason": "mean CRPS 3 % below the baseline's"}
-LATER = "2025-01-01T01.05.00.000Z"
-REFUSED = {"publish": False, "reason": f"refused: {REASON}"}
+REFUSED = {"verdict": {"publish": False, "reason": "refused: 3 candles missing"}}
+LATER, FUTURE = "2025-01-01T01.05.00.000Z", "2999-01-01T00.00.00.000Z"
 
 
-@pytest.fixture(scope="module")
-def graph() -> bytes:
-    return convert_model(trained()["baseline"], CHOICE, windows(), RUN)
-
-
-def windows() -> Any:
-    made = prepared()
-    converting = ConvertingParameters(parity_windows=4, rtol=1e-3, atol=1e-5)
-    return draw_windows(made.features, made.klines, made.split, trained()["baseline"], converting)
-
-
-@pytest.fixture(scope="module")
-def candidate(graph: bytes) -> dict[str, Any]:
-    made, parity = prepared(), {"output": 1e-8, "price": 0.00123}
-    described = describe_candidate(
-        graph,
-        parity,
-        made.scalers,
-        made.klines,
-        made.split,
-        {"crps_mean": 0.01},
-        judgement(),
-        trained()["baseline"],
-        windows(),
-        RUN,
-    )
-    return add_baseline(described, *baseline_beside())
-
-
-@pytest.fixture
-def manifest(candidate: dict[str, Any], graph: bytes) -> dict[str, Any]:
-    return make_manifest(candidate, graph)
-
-
-def make_manifest(candidate: dict[str, Any], graph: bytes, verdict: dict[str, Any] = PASSED) -> dict[str, Any]:
-    *_, checksums = publish_artifacts(candidate, graph, BESIDE, prepared().scalers)
-    return write_manifest(candidate | {"verdict": verdict}, checksums, graph, BESIDE, RUN)
-
-
-def run_exporting(
-    folder: Path, candidate: dict[str, Any], graph: bytes, verdict: dict[str, Any] = PASSED, stamp: str = VERSION
-) -> Any:
-    """The real pipeline on the real datasets."""
-    version = Version(None, stamp)
-    pointer, versions = ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"), folder
+def run_exporting(folder: Path, stamp: str, **changes: Any) -> dict[str, Any]:
+    """The real pipeline on the real datasets, with changes of the candidate; returns the conformal scales."""
+    files = {
+        "scaler": (PickleDataset, "scaler.pkl"),
+        "onnx_model": (BytesDataset, "model.onnx"),
+        "baseline_onnx": (BytesDataset, "baseline.onnx"),
+        "past_forecasts": (BytesDataset, "past_forecasts.npz"),
+        "scenario_ranks": (BytesDataset, "scenario_ranks.npz"),
+        "manifest": (JSONDataset, "manifest.json"),
+    }
+    versioned = {
+        name: kind(filepath=str(folder / file), version=Version(None, stamp)) for name, (kind, file) in files.items()
+    }
+    pointer = {"pair": "btc_usdt", "filepath": folder / "champion.json"}
     catalog = DataCatalog(
         {
-            "scaler": PickleDataset(filepath=str(folder / "scaler.pkl"), version=version),
-            "onnx_model": OnnxDataset(filepath=folder / "model.onnx", version=version),
-            "baseline_onnx": OnnxDataset(filepath=folder / "baseline.onnx", version=version),
-            "manifest": JSONDataset(filepath=str(folder / "manifest.json"), version=version),
-            "stored_champion": pointer,
-            "champion": ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json"),
-            "stored_versions": VersionsDataset(filepath=versions),
-            "kept_versions": VersionsDataset(filepath=versions),
-            "newly_served_model": ServedModelDataset(pair="btc_usdt", filepath=folder),
-            "widths": MemoryDataset(),
+            **versioned,
+            "stored_champion": ChampionPointerDataset(**pointer),
+            "champion": ChampionPointerDataset(**pointer),
+            "stored_versions": VersionsDataset(filepath=folder),
+            "retained_versions": VersionsDataset(filepath=folder),
+            "served_model": PublishedModelDataset(pair="btc_usdt", filepath=folder),
+            "conformal_scales": MemoryDataset(),
         }
     )
     inputs = {
-        "candidate": candidate | {"verdict": verdict},
-        "candidate_onnx": graph,
-        "candidate_baseline_onnx": BESIDE,
+        "candidate": CANDIDATE | changes,
+        **{f"candidate_{name.removesuffix('_model')}": content for name, content in OWN.items()},
         "scalers": prepared().scalers,
         "klines": prepared().klines,
-        "params:calibration": Calibration(least_windows=40),
+        "params:calibration": CALIBRATION,
         "run": replace(RUN, version=stamp),
-        "params:exporting": ExportingParameters(keep_versions=2, keep_champions_days=30),
+        "params:exporting": ExportingParameters(max_versions=2, champion_retention_days=30),
     }
     for name, value in inputs.items():
         catalog[name] = value
     SequentialRunner().run(create_pipeline(), catalog)
-    return catalog["widths"].load()
+    scales: dict[str, Any] = catalog["conformal_scales"].load()
+    return scales
 
 
-def test_a_scaler_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
-    from sklearn.preprocessing import MinMaxScaler
-
-    other: Any = {"baseline": MinMaxScaler(feature_range=(-1, 1)).fit([[0.0] * 12, [1.0] * 12])}
-
-    with pytest.raises(ArtifactError, match="btc_usdt: the scaler and the model come from two runs; run the whole"):
-        publish_artifacts(candidate, graph, BESIDE, other)
+def served(folder: Path) -> str | None:
+    return ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json").load().version
 
 
-def test_a_run_without_the_candidates_scaler_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
-    with pytest.raises(ArtifactError, match="the scaler and the model come from two runs"):
-        publish_artifacts(candidate, graph, BESIDE, {})
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scalers": {}}, "btc_usdt: the scaler and the model come from two runs; run the whole pipeline again"),
+        ({"scalers": {"baseline": OTHER_SCALER}}, "the scaler and the model come from two runs"),
+        ({"onnx_model": b"x"}, "btc_usdt candidate: the ONNX model: its checksum is not the one"),
+        ({"past_forecasts": b"x"}, "btc_usdt candidate: its past forecasts: its checksum is not"),
+        ({"baseline_onnx": b"x"}, "btc_usdt candidate: the baseline's ONNX model: its checksum is not"),
+    ],
+)
+def test_artifacts_of_two_runs_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArtifactError, match=message):
+        publish_artifacts(CANDIDATE, **OWN | {"scalers": prepared().scalers} | change)
 
 
-def test_a_graph_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
-    with pytest.raises(ArtifactError, match="btc_usdt candidate: the ONNX model: its checksum is not the one"):
-        publish_artifacts(candidate, graph + b"x", BESIDE, prepared().scalers)
+def test_the_pipeline_stores_a_rejected_version_and_serves_the_one_before(tmp_path: Path) -> None:
+    published, refused = run_exporting(tmp_path, VERSION), run_exporting(tmp_path, LATER, **REFUSED)
 
-
-def test_a_baseline_of_another_run_is_refused(candidate: dict[str, Any], graph: bytes) -> None:
-    with pytest.raises(ArtifactError, match="btc_usdt candidate: the baseline's ONNX model: its checksum is not"):
-        publish_artifacts(candidate, graph, BESIDE + b"x", prepared().scalers)
-
-
-def test_the_candidates_own_artifacts_are_published(candidate: dict[str, Any], graph: bytes) -> None:
-    scaler, onnx_model, baseline_onnx, _ = publish_artifacts(candidate, graph, BESIDE, prepared().scalers)
-
-    assert scaler is prepared().scalers["baseline"]
-    assert (onnx_model, baseline_onnx) == (graph, BESIDE)
-
-
-def test_the_checksums_are_those_of_the_files_that_are_stored(
-    tmp_path: Path, candidate: dict[str, Any], graph: bytes
-) -> None:
-    run_exporting(tmp_path, candidate, graph)
-
-    record = JSONDataset(filepath=str(tmp_path / f"manifest.json/{VERSION}/manifest.json")).load()
-    files = {"scaler": "scaler.pkl", "onnx_model": "model.onnx", "baseline_onnx": "baseline.onnx"}
-    assert record["checksums"] == {
-        artifact: sha256((tmp_path / name / VERSION / name).read_bytes()).hexdigest()
-        for artifact, name in files.items()
-    }
-
-
-def test_the_pipeline_promotes_the_version_that_it_has_stored(
-    tmp_path: Path, candidate: dict[str, Any], graph: bytes
-) -> None:
-    run_exporting(tmp_path, candidate, graph)
-
-    assert ChampionPointerDataset(pair="btc_usdt", filepath=tmp_path / "champion.json").load().version == VERSION
-
-
-def test_the_pipeline_stores_a_rejected_version_and_serves_the_one_before(
-    tmp_path: Path, candidate: dict[str, Any], graph: bytes
-) -> None:
-    run_exporting(tmp_path, candidate, graph)
-
-    widths = run_exporting(tmp_path, candidate, graph, REFUSED, LATER)
-
-    assert ChampionPointerDataset(pair="btc_usdt", filepath=tmp_path / "champion.json").load().version == VERSION
+    assert served(tmp_path) == refused["version"] == VERSION
     assert VersionsDataset(filepath=tmp_path).load() == (VERSION, LATER)
-    assert widths["version"] == VERSION
+    # The fit has seen every candle: only the backtest's forecasts count.
+    assert published["forecasts"] == PLAN.calibration_size + PLAN.n_folds * PLAN.test_size
 
 
-def test_the_widths_are_those_of_the_model_that_is_served_now(
-    tmp_path: Path, candidate: dict[str, Any], graph: bytes
-) -> None:
-    widths = Widths.model_validate(run_exporting(tmp_path, candidate, graph))
-
-    assert widths.version == VERSION
-    # The test part is the last tenth of the candles; its last 24 origins have no outcome yet.
-    assert widths.forecasts == ROWS // 10 - HORIZON + 1
-    assert len(widths.factors) == HORIZON
-
-
-def test_where_nothing_is_served_there_are_no_widths(tmp_path: Path, candidate: dict[str, Any], graph: bytes) -> None:
-    assert run_exporting(tmp_path, candidate, graph, REFUSED) == {}
-
-
-def test_the_manifest_is_the_candidate_with_version_verdict_and_revision(
-    manifest: dict[str, Any], candidate: dict[str, Any]
-) -> None:
-    read = Manifest.read(manifest, "btc_usdt")
-
-    assert (read.version, read.git_revision) == (VERSION, "0123abc")
-    assert read.verdict.publish
-    assert read.packages == installed_versions()
-    same = candidate.keys() - {"checksums"}
-    assert {name: manifest[name] for name in same} == {name: candidate[name] for name in same}
+def naive_tail(target: str, side: int) -> np.ndarray:
+    """Hour after hour: each outcome that has come counts once, at the next midnight, or at the newest candle."""
+    backtest = walked()[target]
+    ends = side * backtest.quantiles["baseline"][:, :, 2 if side < 0 else -3]
+    waiting, logs = [], np.zeros(HORIZON)
+    now = backtest.opens[-1] + np.timedelta64(HORIZON, "h")
+    for moment in np.arange(backtest.opens[0], now + 1, np.timedelta64(1, "h")):
+        if moment in (now, moment.astype("datetime64[D]")):
+            come = [each for each in waiting if each[0] + np.timedelta64(HORIZON, "h") <= moment]
+            waiting = waiting[len(come) :]
+            logs = logs + sum(0.01 * (hit - 0.025) for _, hit in come)
+            logs = logs.clip(np.log(0.8), np.log(1.25))
+        for row in np.flatnonzero(backtest.opens == moment):
+            waiting.append((moment, side * backtest.targets[row] > np.exp(logs) * ends[row]))
+    return np.exp(logs)
 
 
-@pytest.mark.parametrize(("model", "beside", "named"), [(-1, None, "the ONNX"), (None, -1, "the baseline's ONNX")])
-def test_no_manifest_is_written_when_the_store_gives_back_another_graph(
-    candidate: dict[str, Any], graph: bytes, model: int | None, beside: int | None, named: str
-) -> None:
-    *_, checksums = publish_artifacts(candidate, graph, BESIDE, prepared().scalers)
+def test_the_tails_of_the_champion_follow_what_its_recipe_forecast_in_the_backtest(tmp_path: Path) -> None:
+    tails = ConformalScales.model_validate(run_exporting(tmp_path, VERSION)).tails
 
-    with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: {named} model: its checksum is not the one"):
-        write_manifest(candidate, checksums, graph[:model], BESIDE[:beside], RUN)
+    sides = {"close": (-1, 1), "high": (1,), "low": (-1,)}
+    for target, each in sides.items():
+        np.testing.assert_allclose(tails[target], [naive_tail(target, side) for side in each], rtol=1e-6)
+    assert len(set(tails["close"][0])) > 1
+
+
+def test_a_run_reads_back_its_own_version_and_not_that_of_a_later_clock(tmp_path: Path) -> None:
+    assert run_exporting(tmp_path, FUTURE, **REFUSED) == {}, "where nothing is served there are no scales"
+    for name in ("model.onnx", "baseline.onnx"):
+        (tmp_path / name / FUTURE / name).write_bytes(b"of another model")
+
+    run_exporting(tmp_path, LATER)
+
+    assert served(tmp_path) == LATER
+
+
+@pytest.mark.parametrize("damaged", ARTIFACTS)
+def test_no_manifest_is_written_when_the_store_gives_back_something_else(damaged: str) -> None:
+    torn = OWN | {damaged: OWN[damaged][:-1]}
+
+    with pytest.raises(ArtifactError, match=f"btc_usdt {VERSION}: {ARTIFACTS[damaged]}: its checksum is not the one"):
+        write_manifest(CANDIDATE, CANDIDATE["checksums"], **torn, run=RUN)
 
 
 def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,62 +165,50 @@ def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: py
     assert list(installed_versions()) == ["numpy"]
 
 
-def test_a_publishable_version_becomes_the_champion_at_the_moment_of_its_promotion(manifest: dict[str, Any]) -> None:
+def test_a_publishable_version_becomes_the_champion_at_the_moment_of_its_promotion() -> None:
     moment = STARTED + timedelta(minutes=3)
+    manifest = write_manifest(CANDIDATE, CANDIDATE["checksums"], **OWN, run=RUN)
     pointer = promote(manifest, SERVED, replace(RUN, clock=lambda: moment))
 
-    assert pointer.version == VERSION
-    assert pointer.promotions[-1].at == moment
-    assert pointer.promotions[-1].reason == PASSED["reason"]
+    read = Manifest.read(manifest, "btc_usdt")
+    assert (read.version, read.git_revision, read.packages) == (VERSION, "0123abc", installed_versions())
+    assert (pointer.version, pointer.promotions[-1].at) == (VERSION, moment)
+    assert pointer.promotions[-1].reason == CANDIDATE["verdict"]["reason"]
     assert pointer.promotions[:-1] == SERVED.promotions
 
 
-def test_a_rejected_version_leaves_the_pointer_as_it_is(
-    candidate: dict[str, Any], graph: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert promote(make_manifest(candidate, graph, REFUSED), SERVED, RUN) is SERVED
-    (message,) = caplog.messages
-    assert REASON in message
-    assert caplog.records[0].levelno == logging.WARNING
-
-
-def kept(stored: str, promoted: dict[str, float], newest: int = 2, days: int = 30) -> str:
+def retained(stored: str, promoted: dict[str, float], days: int = 30) -> str:
     """Versions are letters; a promotion is given in days before the run."""
     pointer = ChampionPointer(pair="btc_usdt")
     for version, ago in promoted.items():
         pointer = pointer.promote(version, STARTED - timedelta(days=ago), "data whole")
-    exporting = ExportingParameters(keep_versions=newest, keep_champions_days=days)
-    return "".join(choose_kept(tuple(stored), pointer, exporting, RUN))
+    exporting = ExportingParameters(max_versions=2, champion_retention_days=days)
+    return "".join(select_retained_versions(tuple(stored), pointer, exporting, replace(RUN, version="x")))
 
 
-def test_the_newest_versions_are_kept_published_or_not() -> None:
-    assert kept("abcdef", {}, newest=3) == "def"
+@pytest.mark.parametrize(
+    ("stored", "promoted", "days", "expected"),
+    [
+        ("abcdef", {}, 30, "ef"),
+        ("fadceb", {}, 30, "ef"),
+        ("abcdef", {"b": 29, "c": 1}, 30, "bcef"),
+        ("abcdef", {"a": 300}, 30, "aef"),
+        ("abcdef", {"a": 50, "b": 40, "c": 10}, 30, "bcef"),
+        ("abcdef", {"a": 31, "b": 30, "c": 1}, 30, "bcef"),
+        ("abcdef", {"a": 33, "b": 31, "c": 1}, 30, "bcef"),
+        ("abcdef", {"a": 3, "b": 2, "c": 1}, 0, "cef"),
+    ],
+    ids=[
+        *("the newest, published or not", "in any order", "champions of the last days", "the champion however old"),
+        *("served until within the days", "promoted at the boundary", "replaced before the boundary", "no days"),
+    ],
+)
+def test_the_newest_versions_and_the_champions_of_the_last_days_are_retained(
+    stored: str, promoted: dict[str, float], days: int, expected: str
+) -> None:
+    assert retained(stored, promoted, days) == expected
 
 
-def test_the_order_of_the_stored_versions_does_not_matter() -> None:
-    assert kept("fadceb", {}, newest=3) == "def"
-
-
-def test_the_champions_of_the_last_days_are_kept() -> None:
-    assert kept("abcdef", {"b": 29, "c": 1}) == "bcef"
-
-
-def test_the_current_champion_is_kept_however_old_it_is() -> None:
-    assert kept("abcdef", {"a": 300}) == "aef"
-
-
-def test_the_champion_at_the_boundary_is_kept_since_it_was_served_within_the_days() -> None:
-    # b was promoted 40 days ago and served until 10 days ago.
-    assert kept("abcdef", {"a": 50, "b": 40, "c": 10}) == "bcef"
-
-
-def test_a_champion_promoted_at_the_boundary_is_kept() -> None:
-    assert kept("abcdef", {"a": 31, "b": 30, "c": 1}) == "bcef"
-
-
-def test_a_champion_replaced_before_the_boundary_goes() -> None:
-    assert kept("abcdef", {"a": 33, "b": 31, "c": 1}) == "bcef"
-
-
-def test_with_no_days_only_the_current_champion_and_the_newest_stay() -> None:
-    assert kept("abcdef", {"a": 3, "b": 2, "c": 1}, days=0) == "cef"
+def test_a_version_later_than_the_run_is_set_aside_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert retained("abcdz", {"a": 40, "b": 35}) == "bcdz"
+    assert "versions later than this run are set aside (z); check the clock" in caplog.text

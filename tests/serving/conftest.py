@@ -1,63 +1,89 @@
-"""A real PostgreSQL, databases of both kinds, and a project with a published model beside an exchange."""
+"""A real PostgreSQL, and a project with a published model, in a folder or a bucket, beside an exchange."""
 
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import s3fs
+from sqlalchemy import text
 
-from conftest import S3Server
-from make_us_rich.catalog import open_catalog
 from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
-from places import Place
+from make_us_rich.repository import ModelRepository
 from postgres_server import PostgresServer, missing_programs, new_server
-from serving.accounts import schema
-from serving.accounts.database import make_engine
-from serving.accounts.settings import AccountsSettings
-from serving.store.store import ModelsStore
-from serving.store.stores import Stores
-from synthetic import STARTED, VERSION, lay_out, store
+from serving.accounts.database import make_engine, migrate
+from serving.accounts.tables import Base
+from serving.forecasts.service import ForecastService
+from serving.settings import Settings
+from synthetic import VERSION, lay_out, store
+
+NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
 
 
-def _new_server() -> Iterator[PostgresServer]:
-    """A started server; thrown away afterwards."""
-    if missing := missing_programs():
-        pytest.skip(f"no PostgreSQL: {' and '.join(missing)} not installed")
-    with new_server() as server:
-        yield server
+def _migrate(url: str) -> None:
+    engine = make_engine(Settings(database_url=url))
+    migrate(engine)
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """A server for the session, with a template that has the tables."""
-    for server in _new_server():
+    """A server with the database ``ready``, which has the tables."""
+    if missing := missing_programs():
+        pytest.skip(f"no PostgreSQL: {' and '.join(missing)} not installed")
+    with new_server() as server:
         server.run("CREATE DATABASE ready")
         _migrate(server.url("ready"))
         yield server
 
 
 @pytest.fixture
-def postgres_of_its_own() -> Iterator[PostgresServer]:
-    """A server that a test may stop."""
-    for server in _new_server():
-        server.run("CREATE DATABASE accounts")
-        _migrate(server.url("accounts"))
-        yield server
+def stoppable_postgres(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """The server, which is started again after the test."""
+    yield postgres_server
+    if not (postgres_server.folder / "data/postmaster.pid").exists():
+        postgres_server.start()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_server: PostgresServer) -> Callable[..., str]:
+    """Makes PostgreSQL databases, with the tables and nobody in it."""
+
+    def make(template: str = "ready") -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        postgres_server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return postgres_server.url(name)
+
+    return make
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_server: PostgresServer) -> str:
+def empty_postgres_url(new_database: Callable[..., str]) -> str:
     """A database without tables."""
-    return _database(postgres_server, "template0")
+    return new_database("template0")
+
+
+@pytest.fixture(scope="session")
+def shared_database(new_database: Callable[..., str]) -> str:
+    """A database for all tests, one after the other; a new one for each would be thousands of files."""
+    return new_database()
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
+def postgres_url(shared_database: str) -> str:
     """A database with the tables, and nobody in it."""
-    return _database(postgres_server, "ready")
+    engine, tables = make_engine(Settings(database_url=shared_database)), set(Base.metadata.tables) - {"roles"}
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
+        connection.execute(text("UPDATE roles SET monthly_limit = NULL"))
+    engine.dispose()
+    return shared_database
 
 
 @pytest.fixture(scope="session")
@@ -70,47 +96,83 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A file with the tables, and nobody in it."""
+    """A copy of the template."""
     return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'accounts.db')}"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Each kind of database, with the tables, and nobody in it."""
-    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    """A database with the tables, and nobody in it: PostgreSQL, unless a test is for both kinds."""
+    url: str = request.getfixturevalue(getattr(request, "param", "postgres_url"))
     return url
 
 
-def _database(server: PostgresServer, template: str) -> str:
-    name = f"test_{secrets.token_hex(6)}"
-    server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
-    return server.url(name)
+@dataclass
+class Place:
+    """A project with its store, which is the folder ``data`` or an address in a bucket."""
+
+    project: Path
+    root: str = "data"
+    credentials: dict[str, Any] = field(default_factory=dict)
+
+    def publish(self, version: str) -> None:
+        """Make a version the champion of btc_usdt."""
+        store(self.project, version)
+        self.send()
+
+    def send(self) -> None:
+        """Make the bucket hold what the folder holds, and nothing else."""
+        if not self.root.startswith("s3://"):
+            return
+        fs, folder = s3fs.S3FileSystem(**self.credentials), self.project / "data"
+        content = {f"{self.root}/{path.relative_to(folder)}": path for path in folder.rglob("*") if path.is_file()}
+        for name in set(fs.find(f"{self.root}/")) - {name.removeprefix("s3://") for name in content}:
+            fs.rm_file(name)
+        for name, path in content.items():
+            fs.pipe_file(name, path.read_bytes())
+
+    def configure(self) -> None:
+        """Write ``conf/local``."""
+        written = {
+            "globals.yml": {"root": self.root},
+            "credentials.yml": {"storage": self.credentials},
+            "parameters.yml": {"pairs": ["btc_usdt"]},
+        }
+        for name, content in written.items():
+            (self.project / "conf/local" / name).write_text(json.dumps(content))
+
+    def repository(self, *pairs: str) -> ModelRepository:
+        """The published models."""
+        return replace(ModelRepository.open("local", self.project), pairs=pairs or ("btc_usdt",))
 
 
-def _migrate(url: str) -> None:
-    engine = make_engine(AccountsSettings(database_url=url))
-    schema.migrate(engine)
-    engine.dispose()
+@pytest.fixture(scope="session")
+def make_place(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[..., Place]:
+    """Makes projects with one published version of btc_usdt, in their folder or in a bucket."""
 
+    def make(kind: str = "folder") -> Place:
+        made = Place(tmp_path_factory.mktemp("place"))
+        store(lay_out(made.project), VERSION)
+        if kind == "bucket":
+            made.root = f"s3://{request.getfixturevalue('shared_bucket')}/{secrets.token_hex(6)}"
+            made.credentials = request.getfixturevalue("s3_server").credentials()
+            made.send()
+        made.configure()
+        return made
 
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
+    return make
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project with one published version of btc_usdt."""
-    store(lay_out(tmp_path), VERSION)
-    return tmp_path
+def place(make_place: Callable[..., Place], request: pytest.FixtureRequest) -> Place:
+    """A project in a folder, unless a test asks for a bucket."""
+    return make_place(getattr(request, "param", "folder"))
 
 
 @pytest.fixture
-def models_of() -> Callable[..., ModelsStore]:
-    """The models store of a place."""
-
-    def open_models(place: Place, *pairs: str, now: datetime = STARTED + timedelta(days=1)) -> ModelsStore:
-        return ModelsStore(open_catalog("local", place.project), pairs or ("btc_usdt",), clock=lambda: now)
-
-    return open_models
+def project(place: Place) -> Path:
+    """Its folder."""
+    return place.project
 
 
 @pytest.fixture(scope="session")
@@ -126,45 +188,32 @@ def exchange(market: SimulatedMarket) -> Iterator[ReplayServer]:
         yield server
 
 
-@pytest.fixture
-def files(project: Path, sqlite_url: str) -> Place:
-    """The project's own folder, and SQLite."""
-    return Place(project, sqlite_url)
+def forecast_service(place: Place, exchange: ReplayServer, *pairs: str, refresh: bool = True) -> ForecastService:
+    """The forecast service of a project and an exchange, which is not refreshed on its own."""
+    client = BinanceClient(exchange.url, timeout=60, retries=Retries(max_attempts=1))
+    service = ForecastService(place.repository(*pairs), client)
+    if refresh:
+        service.refresh_models()
+        service.refresh_candles()
+    return service
 
 
 @pytest.fixture
-def servers(project: Path, postgres_url: str, s3_server: S3Server, shared_bucket: str) -> Place:
-    """A bucket, and PostgreSQL."""
-    return _in_bucket(project, postgres_url, s3_server, shared_bucket)
+def open_service(place: Place, exchange: ReplayServer) -> Callable[..., ForecastService]:
+    """Opens the forecast service of the project and the exchange."""
+    return lambda *pairs, refresh=True: forecast_service(place, exchange, *pairs, refresh=refresh)
+
+
+@dataclass
+class Stopwatch:
+    """Monotonic seconds that a test sets."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 @pytest.fixture
-def bucket_alone(project: Path, sqlite_url: str, s3_server: S3Server, shared_bucket: str) -> Place:
-    """A bucket, where accounts do not matter."""
-    return _in_bucket(project, sqlite_url, s3_server, shared_bucket)
-
-
-def _in_bucket(project: Path, database_url: str, server: S3Server, bucket: str) -> Place:
-    root = f"s3://{bucket}/{secrets.token_hex(6)}"
-    place = Place(project, database_url, root, server.credentials())
-    place.send()
-    return place
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest) -> Place:
-    """Files, unless a test asks for servers."""
-    chosen: Place = request.getfixturevalue(getattr(request, "param", "files"))
-    chosen.configure()
-    return chosen
-
-
-@pytest.fixture
-def stores_of(place: Place, exchange: ReplayServer) -> Callable[..., Stores]:
-    """Models, candles and forecasts of the project and the exchange."""
-
-    def open_stores(*pairs: str) -> Stores:
-        client = BinanceClient(exchange.url, timeout=60, retries=Retries(tries=1))
-        return Stores.of(open_catalog("local", place.project), client, pairs or ("btc_usdt",))
-
-    return open_stores
+def stopwatch() -> Stopwatch:
+    return Stopwatch()

@@ -23,7 +23,7 @@ def upgrade() -> None:
     )
     op.create_table("user_roles", _key_of("users", ondelete="CASCADE"), _key_of("roles"))
     op.create_table("api_tokens", *_hashed())
-    op.create_table("logins", *_hashed(), _moment("expires_at"))
+    op.create_table("logins", *_hashed(), _moment("expires_at", index=True))
     op.create_table(
         "user_api_consumptions",
         _key_of("users", ondelete="CASCADE"),
@@ -35,11 +35,9 @@ def upgrade() -> None:
     op.create_table(
         "attempts",
         sa.Column("key", sa.String(64), primary_key=True),
-        _moment("since"),
+        _moment("since", index=True),
         sa.Column("count", sa.Integer(), nullable=False),
     )
-    for table, column in _INDEXED:
-        op.create_index(f"ix_{table}_{column}", table, [column])
     op.bulk_insert(roles, [{"name": "admin"}, {"name": "member"}])
 
 
@@ -47,9 +45,6 @@ def downgrade() -> None:
     """Drop them, with everybody in them."""
     for table in ("attempts", "user_api_consumptions", "logins", "api_tokens", "user_roles", "users", "roles"):
         op.drop_table(table)
-
-
-_INDEXED = [("api_tokens", "user_id"), ("logins", "user_id"), ("logins", "expires_at"), ("attempts", "since")]
 
 
 def _named() -> list[sa.Column[Any]]:
@@ -60,7 +55,7 @@ def _named() -> list[sa.Column[Any]]:
 def _hashed() -> list[sa.Column[Any]]:
     return [
         sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
         sa.Column("hash", sa.String(64), nullable=False, unique=True),
         _moment("created_at"),
     ]
@@ -71,5 +66,5 @@ def _key_of(table: str, ondelete: str | None = None) -> sa.Column[Any]:
     return sa.Column(column, sa.Integer(), sa.ForeignKey(f"{table}.id", ondelete=ondelete), primary_key=True)
 
 
-def _moment(name: str) -> sa.Column[Any]:
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=False)
+def _moment(name: str, index: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.DateTime(timezone=True), nullable=False, index=index)

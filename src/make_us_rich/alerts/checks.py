@@ -1,207 +1,173 @@
-"""What is wrong now, looked at from outside: the catalog, the API over HTTP, the disk."""
+"""The checks: the store with runs, candles and models, the disk, and the API over HTTP."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from kedro.io import DataCatalog
-
-from make_us_rich.alerts.alert import Alert, AlertRules, Kind
-from make_us_rich.catalog import load_pointer, open_catalog, open_config
-from make_us_rich.config import find_project, store_root
-from make_us_rich.domain.attempt import Attempt, read_attempts
-from make_us_rich.domain.champion import ChampionPointer
-from make_us_rich.domain.errors import ArtifactError, StorageError
+from make_us_rich.alerts.alert import Alert, AlertKind, AlertRules
+from make_us_rich.alerts.notifier import notify
+from make_us_rich.catalog import find_project, open_config
+from make_us_rich.domain.errors import LockedError, StorageError
 from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.live import LiveScores
-from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.run import utc_now
-from make_us_rich.storage import check_storage, explain
+from make_us_rich.domain.run_log import MONITORING, TRAINING, PipelineRun, read_runs
+from make_us_rich.locks import pair_lock
+from make_us_rich.repository import ModelRepository
+from make_us_rich.storage import check_storage
 
-API_VARIABLE = "MAKE_US_RICH_API_URL"
-"""Where the API is; nobody asks it where this is not set."""
+API_URL = "MAKE_US_RICH_API_URL"
+"""Variable with the API's address; the API is not checked where it is not set."""
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What is looked at.
+class CheckResult:
+    """Every current problem, and what was checked in words."""
 
-    Attributes:
-        catalog: An open one.
-        pairs: The configured ones.
-        rules: When something is wrong.
-        root: Of the store.
-        credentials: Of the store.
-        folder: On this machine, whose disk may fill.
-        now: The machine's time, UTC.
-    """
+    alerts: list[Alert]
+    checked: str
 
-    catalog: DataCatalog
-    pairs: tuple[str, ...]
-    rules: AlertRules
-    root: str
-    credentials: dict[str, Any]
-    folder: Path
-    now: datetime
+    @property
+    def summary(self) -> str:
+        """One line."""
+        if not self.alerts:
+            return f"no problems found in {self.checked}"
+        kinds = ", ".join(sorted({each.key for each in self.alerts}))
+        return f"{len(self.alerts)} problem{'s' if len(self.alerts) > 1 else ''} found: {kinds}"
 
 
-def check_all(env: str | None = None, clock: Callable[[], datetime] = utc_now) -> list[Alert]:
-    """Everything that is wrong now.
+def run_checks(
+    env: str | None = None, clock: Callable[[], datetime] = utc_now, timeout: float = 0
+) -> CheckResult | None:
+    """Check everything and send what has changed; None while another process does so.
 
     Args:
         env: Environment, as in ``open_config``.
         clock: The machine's time, UTC.
+        timeout: Seconds to wait for the check of another process, which may have begun before a problem did.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            with pair_lock(str(find_project() / "data"), "alerts"):
+                result = find_alerts(env, clock())
+                notify(result.alerts, env, clock())
+                return result
+        except LockedError:
+            if time.monotonic() >= deadline:
+                return None
+        time.sleep(0.2)
+
+
+def find_alerts(env: str | None, now: datetime) -> CheckResult:
+    """Run every check; ``now`` is the machine's time, UTC.
 
     Raises:
         ParameterError: The project's configuration is wrong.
     """
-    config, folder = open_config(env), find_project()
-    root = store_root(config["globals"]["root"], folder)
-    watched = Watched(
-        catalog=open_catalog(env),
-        pairs=tuple(config["parameters"]["pairs"]),
-        rules=AlertRules.model_validate(config["parameters"]["alerts"]),
-        root=root,
-        credentials=config["credentials"].get("storage", {}),
-        folder=folder,
-        now=clock(),
-    )
-    return [*check_store(watched), *check_disk(watched), *check_api(watched)]
+    rules = AlertRules.model_validate(open_config(env)["parameters"]["alerts"])
+    repository = ModelRepository.open(env)
+    alerts = [*check_store(repository, rules, now), *check_disk(find_project(), rules), *check_api(rules)]
+    n_pairs = len(repository.pairs)
+    api = ", disk and API" if os.environ.get(API_URL) else f" and disk (API not checked: {API_URL} is not set)"
+    return CheckResult(alerts, f"{n_pairs} pair{'s' if n_pairs > 1 else ''}, store{api}")
 
 
-def check_store(watched: Watched) -> Iterator[Alert]:
-    """Whether the store answers, and what it says of each pair."""
+def check_store(repository: ModelRepository, rules: AlertRules, now: datetime) -> Iterator[Alert]:
+    """Check the store, and each pair's runs, candles and champion in it."""
     try:
-        check_storage(watched.root, watched.credentials)
-        for pair in watched.pairs:
-            yield from check_pair(watched, pair)
+        check_storage(repository.root, repository.credentials)
+        for pair in repository.pairs:
+            # A run of the future was recorded while the clock was wrong.
+            runs = [run for run in read_runs(repository.load(f"{pair}.runs"), pair) if run.started <= now]
+            yield from _check_runs(pair, runs, rules, now)
+            scores = LiveScores.read(repository.load(f"{pair}.live_scores"), pair)
+            if scores is not None:
+                yield from _check_champion(repository, scores, rules, scores.at + (now - scores.recorded_at))
     except StorageError as exc:
-        yield Alert(kind=Kind.STORE, subject="store", text=f"the store cannot be used: {exc}")
+        yield Alert(kind=AlertKind.STORE_DOWN, subject="store", text=f"the store cannot be used: {exc}")
 
 
-def check_pair(watched: Watched, pair: str) -> Iterator[Alert]:
-    """Runs, candles and model of one pair.
-
-    Raises:
-        StorageError: The store failed.
-    """
-    attempts = read_attempts(_load(watched, f"{pair}.attempts"), pair)
-    yield from _runs(watched, pair, attempts)
-    yield from _training(pair, _load(watched, f"{pair}.runs"))
-    scores = LiveScores.read(_load(watched, f"{pair}.live_scores"), pair)
-    if scores is None:
-        return
-    now = scores.at + (watched.now - scores.noted_at)
-    yield from _candles(watched.rules, scores, now)
-    yield from _model(watched, load_pointer(watched.catalog, pair), now)
-
-
-def check_disk(watched: Watched) -> Iterator[Alert]:
-    """Whether this machine's disk is nearly full."""
-    usage = shutil.disk_usage(watched.folder)
+def check_disk(folder: Path, rules: AlertRules) -> Iterator[Alert]:
+    """Check the free space on a folder's disk."""
+    usage = shutil.disk_usage(folder)
     free = usage.free / usage.total
-    if free < watched.rules.disk_free:
-        told = f"{free:.1%} of the disk are free ({usage.free / 1e9:.1f} GB); make room, or runs will fail"
-        yield Alert(kind=Kind.DISK, subject=str(watched.folder), text=f"{watched.folder}: {told}")
+    if free < rules.min_disk_free:
+        text = f"{folder}: {free:.1%} of the disk is free ({usage.free / 1e9:.1f} GB); free some space"
+        yield Alert(kind=AlertKind.DISK_NEARLY_FULL, subject=str(folder), text=text)
 
 
-def check_api(watched: Watched) -> Iterator[Alert]:
-    """Whether the API says that it is ready."""
-    address = os.environ.get(API_VARIABLE)
-    if not address:
-        return
-    said = _ask(f"{address.rstrip('/')}/readyz", watched.rules.api_seconds)
-    if isinstance(said, str):
-        yield Alert(
-            kind=Kind.API, subject="api", text=f"the API at {address} {said}; look at its log, or start it again"
-        )
-        return
-    reasons: list[str] = said.get("reasons", [])
-    database = said.get("database", True)
-    if not database:
-        told = reasons[-1] if reasons else "it does not answer"
-        yield Alert(kind=Kind.QUOTAS, subject="api", text=f"accounts and quotas: {told}; start the database again")
-    others = reasons if database else reasons[:-1]
-    if others:
-        yield Alert(kind=Kind.API, subject="api", text=f"the API is not ready: {'; '.join(others)}")
-
-
-def _runs(watched: Watched, pair: str, attempts: tuple[Attempt, ...]) -> Iterator[Alert]:
-    ended = [each for each in attempts if each.ended is not None]
-    if ended and ended[-1].error is not None:
-        told = f"{pair}: the hourly run of {ended[-1].began:%H:%M} UTC failed: {ended[-1].error}"
-        yield Alert(kind=Kind.FAILED, subject=pair, text=told)
-        return
-    good = [each.began for each in attempts if each.succeeded]
-    since = max(good) if good else min((each.began for each in attempts), default=watched.now)
-    if watched.now - since > timedelta(minutes=watched.rules.late_minutes):
-        told = f"no hourly run has ended well since {since:%Y-%m-%d %H:%M} UTC; look at the schedule and its log"
-        yield Alert(kind=Kind.LATE, subject=pair, text=f"{pair}: {told}")
-
-
-def _training(pair: str, record: dict[str, Any]) -> Iterator[Alert]:
-    """Whether the newest training of the hourly job failed; its record belongs to that job."""
-    trained = [run for run in record.get("runs", []) if run.get("pipeline") == pair]
-    if trained and not trained[-1].get("ok"):
-        told = f"{pair}: the training of {trained[-1].get('hour')} failed: {trained[-1].get('reason')}"
-        yield Alert(kind=Kind.FAILED, subject=f"{pair} training", text=told)
-
-
-def _candles(rules: AlertRules, scores: LiveScores, now: datetime) -> Iterator[Alert]:
-    if scores.newest_candle is None:
-        return
-    closed = scores.newest_candle + HOUR
-    if now - closed > timedelta(hours=rules.stale_hours):
-        told = f"the newest candle closed at {closed:%Y-%m-%d %H:%M} UTC; see whether the exchange can be reached"
-        yield Alert(kind=Kind.STALE, subject=scores.pair, text=f"{scores.pair}: {told}")
-
-
-def _model(watched: Watched, pointer: ChampionPointer, now: datetime) -> Iterator[Alert]:
-    pair, version = pointer.pair, pointer.version
-    if version is None:
-        return
-    manifest = Manifest.read(_load(watched, f"{pair}.manifest", version), f"{pair} {version}")
-    if now - manifest.data.end > timedelta(hours=watched.rules.model_hours):
-        told = (
-            f"the model that is served was made from candles until {manifest.data.end:%Y-%m-%d %H:%M} UTC;"
-            " kedro champions says why no newer one has passed"
-        )
-        yield Alert(kind=Kind.OLD, subject=pair, text=f"{pair}: {told}")
-    if pointer.demotion and pointer.demotion.demoted and manifest.architecture == BASELINE:
-        told = f"{pair}: {pointer.demotion.reason}. The next challenger that passes the gate takes over"
-        yield Alert(kind=Kind.DEMOTED, subject=pair, text=told)
-
-
-def _ask(address: str, seconds: float) -> dict[str, Any] | str:
-    """What the API answers, or what is wrong with that in words."""
+def check_api(rules: AlertRules) -> Iterator[Alert]:
+    """Check the API's readiness, and that of its database."""
     import requests
 
+    address = os.environ.get(API_URL)
+    if not address:
+        return
     session = requests.Session()
     session.trust_env = False
     try:
-        with session, session.get(address, timeout=seconds) as answer:
-            said = answer.json()
+        with session, session.get(f"{address.rstrip('/')}/readyz", timeout=rules.api_timeout_seconds) as answer:
+            found = answer.json()
+        problem = f"answers {answer.status_code} without its readiness"
     except requests.RequestException as exc:
-        return f"does not answer ({type(exc).__name__})"
-    return said if isinstance(said, dict) and "ready" in said else f"answers {answer.status_code} and no readiness"
+        found, problem = None, f"does not answer ({type(exc).__name__})"
+    if not isinstance(found, dict) or "ready" not in found:
+        text = f"the API at {address} {problem}; check its log, or restart it"
+        yield Alert(kind=AlertKind.API_NOT_READY, subject="api", text=text)
+        return
+    reasons: list[str] = found.get("reasons", [])
+    if not found.get("database", True):
+        # The database's reason is the last one.
+        *reasons, reason = reasons or ["the database does not answer"]
+        text = f"accounts and quotas: {reason}; restart the database"
+        yield Alert(kind=AlertKind.QUOTA_STORE_DOWN, subject="api", text=text)
+    if reasons:
+        text = f"the API is not ready: {'; '.join(reasons)}"
+        yield Alert(kind=AlertKind.API_NOT_READY, subject="api", text=text)
 
 
-def _load(watched: Watched, name: str, version: str | None = None) -> Any:
-    try:
-        return watched.catalog.load(name, version=version)
-    except Exception as exc:
-        line = explain(exc)
-        if line is None:
-            raise
-        raise (StorageError if _is_store(exc) else ArtifactError)(line) from exc
+def _check_runs(pair: str, runs: list[PipelineRun], rules: AlertRules, now: datetime) -> Iterator[Alert]:
+    trainings = [run for run in runs if run.pipeline == TRAINING.format(pair=pair) and run.ended]
+    if trainings and trainings[-1].failed:
+        text = f"{pair}: the training of {trainings[-1].started:%Y-%m-%d %H:%M} UTC failed: {trainings[-1].reason}"
+        yield Alert(kind=AlertKind.RUN_FAILED, subject=f"{pair} training", text=text)
+    runs = [run for run in runs if run.pipeline == MONITORING.format(pair=pair)]
+    ended = [run for run in runs if run.ended]
+    if ended and ended[-1].failed:
+        text = f"{pair}: the hourly run of {ended[-1].started:%H:%M} UTC failed: {ended[-1].reason}"
+        yield Alert(kind=AlertKind.RUN_FAILED, subject=pair, text=text)
+        return
+    succeeded = [run.started for run in runs if run.ok]
+    since = max(succeeded) if succeeded else min((run.started for run in runs), default=now)
+    if now - since > timedelta(minutes=rules.max_run_age_minutes):
+        text = f"{pair}: no hourly run has succeeded since {since:%Y-%m-%d %H:%M} UTC; check the schedule and its log"
+        yield Alert(kind=AlertKind.RUN_LATE, subject=pair, text=text)
 
 
-def _is_store(exc: BaseException) -> bool:
-    return any(isinstance(each, StorageError) for each in (exc, exc.__cause__, exc.__context__))
+def _check_champion(
+    repository: ModelRepository, scores: LiveScores, rules: AlertRules, now: datetime
+) -> Iterator[Alert]:
+    """Check the candles and the champion of a pair by the exchange's clock."""
+    pair, closed = scores.pair, scores.newest_candle + HOUR if scores.newest_candle else now
+    if now - closed > timedelta(hours=rules.max_candle_age_hours):
+        text = f"{pair}: the newest candle closed at {closed:%Y-%m-%d %H:%M} UTC; check access to the exchange"
+        yield Alert(kind=AlertKind.CANDLES_STALE, subject=pair, text=text)
+    pointer = repository.pointer(pair)
+    if pointer.version is None:
+        return
+    manifest = repository.manifest(pair, pointer.version)
+    if now - manifest.data.end > timedelta(hours=rules.max_model_age_hours):
+        until = f"{manifest.data.end:%Y-%m-%d %H:%M} UTC"
+        text = f"{pair}: the champion was trained on candles until {until}; kedro champions shows the newest verdicts"
+        yield Alert(kind=AlertKind.MODEL_OLD, subject=pair, text=text)
+    if pointer.demotion and pointer.demotion.demoted and manifest.architecture == BASELINE:
+        text = f"{pair}: {pointer.demotion.reason}; the next challenger that passes the gate replaces it"
+        yield Alert(kind=AlertKind.DEMOTION, subject=pair, text=text)

@@ -1,4 +1,4 @@
-"""How a message reaches somebody: through Apprise, to any address that it understands."""
+"""Send messages through Apprise, without any secret in them."""
 
 from __future__ import annotations
 
@@ -6,88 +6,82 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
 
-from make_us_rich.alerts.masking import mask
 from make_us_rich.domain.errors import ParameterError
 
-if TYPE_CHECKING:
-    import apprise
+ADDRESSES = "MAKE_US_RICH_ALERT_URLS"
+"""Variable with addresses that Apprise understands, such as a Discord webhook, separated by spaces or commas."""
 
-VARIABLE = "MAKE_US_RICH_ALERT_URLS"
-"""Addresses, separated by spaces or commas: a Discord webhook, or anything of Apprise's."""
-
-LONGEST = 1800
+MAX_LENGTH = 1800
 """Characters of a message: Discord takes 2,000."""
+
+MASK = "***"
+
+_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|ALERT_URLS|DATABASE_URL", re.IGNORECASE)
+_MIN_SECRET_LENGTH = 6
+"""A shorter value would mask parts of ordinary words."""
+
+_SECRETS = (
+    (r"(?<=://)[^/\s@]+(?=@)", MASK),
+    (r"(?i)([?&;](?:[\w-]*(?:token|secret|password|signature|credential|api_?key)|key|sig)=)[^&\s'\"]+", rf"\1{MASK}"),
+    (r"(?i)((?:discord(?:app)?\.com/api/webhooks|hooks\.slack\.com/services)/)[^\s'\"]+", rf"\1{MASK}"),
+    (r"(?i)(api\.telegram\.org/bot)[^\s'\"]+", rf"\1{MASK}"),
+    (r"(?i)((?:discord|slack|tgram|mailtos?|jsons?|xmls?|forms?)://)[^\s'\"]+", rf"\1{MASK}"),
+    (r"(?i)(bearer\s+)[\w.~+/=-]+", rf"\1{MASK}"),
+)
 
 log = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
-    """Sends a message."""
+def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Replace credentials in addresses, and the values of variables whose names mark them as secret."""
+    values = [value for name, value in environment.items() if _SECRET_NAME.search(name)]
+    secrets = {part for value in values for part in re.split(r"[\s,]+", value) if len(part) >= _MIN_SECRET_LENGTH}
+    for secret in sorted(secrets, key=len, reverse=True):  # One may be a part of another.
+        text = text.replace(secret, MASK)
+    for pattern, masked in _SECRETS:
+        text = re.sub(pattern, masked, text)
+    return text
 
-    def send(self, title: str, body: str) -> bool:
-        """Whether it has arrived everywhere; never raises."""
 
+def send_message(title: str, body: str) -> bool:
+    """Send a message to the addresses in ``MAKE_US_RICH_ALERT_URLS``; without any, there is only the log.
 
-class AppriseSender:
-    """Sends to addresses of Apprise; its package is imported with the first message.
-
-    Args:
-        addresses: Such as ``https://discord.com/api/webhooks/...``.
+    Returns:
+        Whether it has arrived everywhere; what failed is in the log.
     """
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses = tuple(addresses)
-
-    @classmethod
-    def from_environment(cls) -> AppriseSender:
-        """To the addresses in ``MAKE_US_RICH_ALERT_URLS``; to nobody where it is not set."""
-        return cls([each for each in re.split(r"[\s,]+", os.environ.get(VARIABLE, "")) if each])
-
-    @property
-    def silent(self) -> bool:
-        """There is nobody to tell."""
-        return not self._addresses
-
-    def send(self, title: str, body: str) -> bool:
-        """Whether it has arrived everywhere; what failed is in the log, which is all there is with nobody to tell."""
-        if self.silent:
-            return True
-        try:
-            return self._send(title, body if len(body) <= LONGEST else f"{body[: LONGEST - 1]}…")
-        except Exception as exc:
-            # Whatever a service of somebody else's does, the run that wanted to tell of it goes on.
-            log.warning("the alert was not sent: %s: %s", type(exc).__name__, mask(str(exc)))
-            return False
-
-    def _send(self, title: str, body: str) -> bool:
-        services = self._services()
-        sent = bool(services.notify(title=title, body=body)) and len(services) == len(self._addresses)
-        if not sent:
-            log.warning("the alert did not arrive everywhere; it is tried again with the next round")
-        return sent
-
-    def _services(self) -> apprise.Apprise:
+    addresses = [each for each in re.split(r"[\s,]+", os.environ.get(ADDRESSES, "")) if each]
+    if not addresses:
+        return True
+    body = body if len(body) <= MAX_LENGTH else f"{body[: MAX_LENGTH - 1]}…"
+    try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Of what its services import.
+            warnings.simplefilter("ignore", DeprecationWarning)  # Of the packages that its services import.
             import apprise
 
-            # It tells addresses with their tokens.
-            logging.getLogger("apprise").setLevel(logging.CRITICAL)
+            logging.getLogger("apprise").setLevel(logging.CRITICAL)  # It logs addresses with their tokens.
             services = apprise.Apprise()
-            for number, address in enumerate(self._addresses, start=1):
+            for number, address in enumerate(addresses, start=1):
                 if not services.add(address):
-                    log.warning("address %d of %s is none that Apprise understands", number, VARIABLE)
-        return services
+                    log.warning("address %d of %s is unknown to Apprise", number, ADDRESSES)
+            sent = bool(services.notify(title=title, body=body)) and len(services) == len(addresses)
+    except Exception as exc:
+        # Whatever an external service does, the run that reports a problem goes on.
+        log.warning("the message was not sent: %s: %s", type(exc).__name__, mask(str(exc)))
+        return False
+    if not sent:
+        log.warning("the message was not delivered to every address")
+    return sent
 
 
-def require_addresses(sender: AppriseSender) -> None:
-    """Say where addresses belong, where there are none.
+def send_test() -> None:
+    """Send a test message.
 
     Raises:
-        ParameterError: There is nobody to tell.
+        ParameterError: There is no address, or the message did not arrive.
     """
-    if sender.silent:
-        raise ParameterError(f"{VARIABLE} is not set: give it a Discord webhook, or any address of Apprise's")
+    if not os.environ.get(ADDRESSES, "").strip():
+        raise ParameterError(f"{ADDRESSES} is not set", "set it to a Discord webhook, or another URL of Apprise")
+    if not send_message("Make Us Rich: a test", "Alerts arrive here. Nothing is wrong."):
+        raise ParameterError("the test message was not delivered to every address", "see the log above for the cause")

@@ -1,57 +1,62 @@
-"""Files that are whole or absent: a save that fails, or is killed, leaves the old file."""
+"""Atomic files: a save that fails, or is killed, leaves the old file."""
 
 import glob
 import io
-import json
 import os
 import pickle
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
-import pandas as pd
+import fsspec
 from fsspec import AbstractFileSystem
-from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
-from kedro.io.core import get_filepath_str
-from kedro_datasets._typing import TablePreview
-from kedro_datasets.json import json_dataset
-from kedro_datasets.pandas import parquet_dataset
-from kedro_datasets.pickle import pickle_dataset
+from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import get_protocol_and_path
 
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.storage import ask, naming
+from make_us_rich.storage import call_bucket, storage_errors
 
 _DAMAGED = (ValueError, OSError, EOFError, pickle.UnpicklingError, LookupError, AttributeError, ImportError, TypeError)
 """What decoding raises; the last three for a pickle of another release, whose classes have moved or changed."""
 
 
-def write_whole(fs: AbstractFileSystem, path: str, content: bytes) -> None:
+def write_whole(fs: AbstractFileSystem, path: str, encode: Callable[[BinaryIO], object]) -> None:
     """Replace a file at once: by a rename on a disk, by one put (or a completed upload) in a bucket.
+
+    Args:
+        fs: The store.
+        path: The file.
+        encode: Writes the content: straight to a disk, since a second copy of a backtest takes 70 MB.
 
     Raises:
         StorageError: It could not be written; the old file, if any, is untouched.
     """
-    with naming(path):
+    with storage_errors(path):
         if isinstance(fs, LocalFileSystem):
-            _replace(Path(path), content)
-        elif isinstance(fs, AsyncFileSystem):
-            ask(fs, fs._pipe_file, path, content)
+            _replace(Path(path), encode)
         else:
-            fs.pipe_file(path, content)
+            encode(content := io.BytesIO())
+            call_bucket(fs, fs._pipe_file, path, content.getvalue())
 
 
-def read_whole(fs: AbstractFileSystem, path: str) -> bytes:
-    """Read a file.
+def open_whole(fs: AbstractFileSystem, path: str) -> BinaryIO:
+    """Open a file to read it.
 
     Raises:
         FileNotFoundError: The store answers, and has no such file.
         StorageError: The store does not answer, denies access, or its bucket is missing.
     """
-    with naming(path, absent=True):
-        return _bytes(fs, path)
+    with storage_errors(path, absent=True):
+        if isinstance(fs, LocalFileSystem):
+            return Path(path).open("rb")
+        # Without concurrency s3fs asks no HEAD first, whose bare 404 hides a missing bucket.
+        return io.BytesIO(fs.cat_file(path, max_concurrency=1))
 
 
 def list_files(fs: AbstractFileSystem, path: str) -> list[PurePosixPath]:
@@ -60,94 +65,76 @@ def list_files(fs: AbstractFileSystem, path: str) -> list[PurePosixPath]:
     Raises:
         StorageError: The store does not answer, denies access, or its bucket is missing.
     """
-    with suppress(FileNotFoundError), naming(path, absent=True):
+    with suppress(FileNotFoundError), storage_errors(path, absent=True):
         fs.invalidate_cache(path)
         # Not by their folders: some S3 servers list a folder for a while after its last object is gone.
-        return [PurePosixPath(name).relative_to(path) for name in _walk(fs, path)]
+        found = fs.find(path, on_error="raise") if isinstance(fs, LocalFileSystem) else fs.find(path)
+        return [PurePosixPath(name).relative_to(fs._strip_protocol(path)) for name in found]
     return []
 
 
-def _walk(fs: AbstractFileSystem, path: str) -> list[str]:
-    if not isinstance(fs, LocalFileSystem):
-        return [str(name) for name in fs.find(path)]
-    return [f"{folder}/{name}" for folder, _, names in os.walk(path, onerror=_fail) for name in names]
-
-
-def _fail(exc: OSError) -> None:
-    raise exc
-
-
-def _bytes(fs: AbstractFileSystem, path: str) -> bytes:
-    if isinstance(fs, LocalFileSystem):
-        return Path(path).read_bytes()
-    # Without concurrency s3fs asks no HEAD first, whose bare 404 hides a missing bucket.
-    content: bytes = fs.cat_file(path, max_concurrency=1)
-    return content
-
-
-def _replace(target: Path, content: bytes) -> None:
+def _replace(target: Path, encode: Callable[[BinaryIO], object]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.*.part"):  # by killed runs
+        with suppress(PermissionError, ValueError):  # Another user's process lives; it is no part of ours.
+            try:
+                os.kill(int(left.name.split(".")[-3]), 0)
+            except ProcessLookupError:
+                left.unlink(missing_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_native_id()}.part")
     try:
-        _write_through(part, content)
+        with part.open("wb") as file:
+            encode(file)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync(target.parent)
-
-
-def _write_through(part: Path, content: bytes) -> None:
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder = os.open(target.parent, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        os.fsync(folder)  # Else the rename may not survive a power cut.
     finally:
-        os.close(descriptor)
+        os.close(folder)
 
 
-def _sweep(target: Path) -> None:
-    """Remove what killed runs left beside a target."""
-    for part in target.parent.glob(f".{glob.escape(target.name)}.*.*.part"):
-        pid = part.name.split(".")[-3]
-        if pid.isdecimal() and not _alive(int(pid)):
-            part.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-class WholeFile(ABC):
-    """Loads and saves one file as a whole; mixed into a kedro dataset before its own class."""
+class AtomicDataset(AbstractVersionedDataset[Any, Any]):
+    """One file that is whole or absent; a format says how its data are encoded."""
 
     REMEDY = "delete it and run the pair again"
     """What to do about a damaged file."""
 
-    _fs: AbstractFileSystem
-    _protocol: str
+    def __init__(
+        self,
+        *,
+        filepath: str | os.PathLike[str],
+        version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Point to a file.
+
+        Args:
+            filepath: Path, or address such as ``s3://bucket/model.onnx``.
+            version: The versions to load and to save; None when the file is not versioned.
+            credentials: Arguments of the filesystem.
+            metadata: For plugins such as Kedro-Viz.
+        """
+        protocol, path = get_protocol_and_path(filepath, version)
+        self._fs = fsspec.filesystem(protocol, **deepcopy(credentials or {}))
+        self._saved_version: str | None = None
+        self.metadata = metadata
+        super().__init__(PurePosixPath(path), version, self._fs.exists, self._fs.glob)
 
     @abstractmethod
-    def encode(self, data: Any) -> bytes:
-        """The file's content."""
+    def _encode(self, data: Any, file: BinaryIO) -> None: ...
 
     @abstractmethod
-    def decode(self, content: bytes) -> Any:
-        """The data in a file."""
+    def _decode(self, file: BinaryIO) -> Any: ...
+
+    def _absent(self, exc: FileNotFoundError) -> Any:
+        """What is loaded where the store has no such file: an error, unless a dataset may be empty."""
+        raise exc
 
     def load(self) -> Any:
         """Read the file.
@@ -156,23 +143,19 @@ class WholeFile(ABC):
             ArtifactError: It is damaged.
             StorageError: The store failed.
         """
-        path = self._path(self._get_load_path())  # type: ignore[attr-defined]
         try:
-            content = read_whole(self._fs, path)
+            file = self.open()
         except FileNotFoundError as exc:
-            return self.absent(exc)
+            return self._absent(exc)
         try:
-            return self.decode(content)
+            with file:
+                return self._decode(file)
         except _DAMAGED as exc:
-            raise ArtifactError(f"{path}: the file is damaged ({exc}); {self.REMEDY}") from exc
+            raise ArtifactError(f"{self._get_load_path()}: the file is damaged ({exc})", self.REMEDY) from exc
 
-    def absent(self, exc: FileNotFoundError) -> Any:
-        """What is loaded where the store answers that there is no such file: an error, unless a dataset may be empty.
-
-        Raises:
-            FileNotFoundError: The store's own.
-        """
-        raise exc
+    def open(self) -> BinaryIO:
+        """Open the file as it is stored; FileNotFoundError if it is not, StorageError if the store failed."""
+        return open_whole(self._fs, self._get_load_path().as_posix())
 
     def save(self, data: Any) -> None:
         """Replace the file, after all of the data could be encoded.
@@ -180,85 +163,21 @@ class WholeFile(ABC):
         Raises:
             StorageError: It could not be written.
         """
-        content = self.encode(data)
-        path = self._path(self._get_save_path())  # type: ignore[attr-defined]
-        write_whole(self._fs, path, content)
+        path = self._get_save_path().as_posix()
+        write_whole(self._fs, path, partial(self._encode, data))
         self._fs.invalidate_cache(path)
+        self._saved_version = self.resolve_save_version()
 
-    def _path(self, path: PurePosixPath) -> str:
-        return get_filepath_str(path, self._protocol)
+    def resolve_load_version(self) -> str | None:
+        """The version that this run has saved; Kedro would load the newest name, such as one of a wrong clock."""
+        return self._saved_version or super().resolve_load_version()
 
+    def _exists(self) -> bool:
+        return bool(self._fs.exists(self._get_load_path().as_posix()))
 
-class ParquetDataset(WholeFile, parquet_dataset.ParquetDataset):  # type: ignore[misc]
-    """A frame in a Parquet file that is whole or absent.
+    def _release(self) -> None:
+        super()._release()
+        self._fs.invalidate_cache(self._filepath.as_posix())
 
-    Examples:
-        ```yaml
-        btc_usdt.klines:
-          type: make_us_rich.datasets.atomic.ParquetDataset
-          filepath: data/02_intermediate/btc_usdt/klines.parquet
-          credentials: storage
-        ```
-
-        >>> ParquetDataset(filepath="klines.parquet").save(frame)
-    """
-
-    def encode(self, data: pd.DataFrame) -> bytes:
-        """Parquet bytes of the frame."""
-        buffer = io.BytesIO()
-        data.to_parquet(buffer, **self._save_args)
-        return buffer.getvalue()
-
-    def decode(self, content: bytes) -> pd.DataFrame:
-        """The frame in Parquet bytes."""
-        return pd.read_parquet(io.BytesIO(content), **self._load_args)
-
-    def preview(self, nrows: int = 5) -> TablePreview:
-        """The first rows, for Kedro-Viz; from a bucket too."""
-        return TablePreview(self.load().head(nrows).to_dict(orient="split"))
-
-
-class JSONDataset(WholeFile, json_dataset.JSONDataset):  # type: ignore[misc]
-    """A record in a JSON file that is whole or absent.
-
-    Examples:
-        ```yaml
-        btc_usdt.split:
-          type: make_us_rich.datasets.atomic.JSONDataset
-          filepath: data/05_model_input/btc_usdt/split.json
-          credentials: storage
-        ```
-
-        >>> JSONDataset(filepath="split.json").save({"rows": 8760})
-    """
-
-    def encode(self, data: Any) -> bytes:
-        """JSON text in UTF-8."""
-        return json.dumps(data, **self._save_args).encode()
-
-    def decode(self, content: bytes) -> Any:
-        """The record in JSON text."""
-        return json.loads(content)
-
-
-class PickleDataset(WholeFile, pickle_dataset.PickleDataset):  # type: ignore[misc]
-    """An object in a pickle that is whole or absent.
-
-    Examples:
-        ```yaml
-        btc_usdt.scalers:
-          type: make_us_rich.datasets.atomic.PickleDataset
-          filepath: data/05_model_input/btc_usdt/scalers.pkl
-          credentials: storage
-        ```
-
-        >>> PickleDataset(filepath="scalers.pkl").save(scalers)
-    """
-
-    def encode(self, data: Any) -> bytes:
-        """Pickled bytes."""
-        return pickle.dumps(data, **self._save_args)
-
-    def decode(self, content: bytes) -> Any:
-        """The pickled object. Only our own store is read: a pickle can run code."""
-        return pickle.loads(content, **self._load_args)  # noqa: S301
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "version": self._version}

@@ -1,57 +1,41 @@
 """The champion pointer: which version of a pair is served, and which were before."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.errors import ArtifactError, NotPublishedError
+from make_us_rich.domain.frozen import FrozenModel
 
 
-class Demoted(BaseModel):
-    """The champion that the baseline has taken the place of.
-
-    Attributes:
-        version: Of it.
-        architecture: Of it.
-        recipe: Identifier of its hyperparameters, which refits share.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Demoted(FrozenModel):
+    """The champion that the baseline has taken the place of, with its recipe's identifier, which refits share."""
 
     version: str
     architecture: str
     recipe: str
 
 
-class Promotion(BaseModel):
-    """A version became the champion at a time (UTC), for a reason in words.
-
-    Attributes:
-        version: That is served from then on.
-        at: When.
-        reason: In words.
-        demoted: Whose place it took because that one was worse than the baseline; None otherwise.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Promotion(FrozenModel):
+    """A version became the champion at a time (UTC), for a reason in words."""
 
     version: str
     at: datetime
     reason: str
-    demoted: Demoted | None = None
+    demoted: Demoted | None = None  # whose place it took because that one was worse than the baseline
 
 
-class ChampionPointer(BaseModel):
+class ChampionPointer(FrozenModel):
     """The promotions of a pair, oldest first; the last one is served. Empty until a first model passes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pair: str
     promotions: tuple[Promotion, ...] = ()
 
     @classmethod
-    def read(cls, record: Any, pair: str) -> "ChampionPointer":
+    def read(cls, record: Any, pair: str) -> ChampionPointer:
         """Check a record from the store.
 
         Raises:
@@ -61,11 +45,11 @@ class ChampionPointer(BaseModel):
             pointer = cls.model_validate(record)
         except ValidationError as exc:
             raise ArtifactError(
-                f"{pair}: the champion pointer is damaged ({exc.errors()[0]['msg']});"
-                " delete its champion.json and run the pair again"
+                f"{pair}: the champion pointer is damaged ({exc.errors()[0]['msg']})",
+                "delete its champion.json and run the pair again",
             ) from exc
         if pointer.pair != pair:
-            raise ArtifactError(f"{pair}: the champion pointer names the pair {pointer.pair}; run the pair again")
+            raise ArtifactError(f"{pair}: the champion pointer names the pair {pointer.pair}", "run the pair again")
         return pointer
 
     @property
@@ -73,22 +57,48 @@ class ChampionPointer(BaseModel):
         """The version that is served, or None."""
         return self.promotions[-1].version if self.promotions else None
 
-    def as_of(self, moment: datetime) -> str | None:
-        """The version that was served at a moment, or None when there was none yet."""
-        past = [promotion.version for promotion in self.promotions if promotion.at <= moment]
-        return past[-1] if past else None
+    @property
+    def earlier(self) -> tuple[Promotion, ...]:
+        """The last promotion of each version that is not served now, newest first."""
+        last = {each.version: each for each in self.promotions if each.version != self.version}
+        return tuple(sorted(last.values(), key=lambda each: each.at, reverse=True))
 
-    def promote(self, version: str, at: datetime, reason: str, demoted: Demoted | None = None) -> "ChampionPointer":
-        """The pointer after a version has become the champion."""
-        promotion = Promotion(version=version, at=at, reason=reason, demoted=demoted)
-        return self.model_copy(update={"promotions": (*self.promotions, promotion)})
+    @property
+    def demotion(self) -> Promotion | None:
+        """The last demotion, or None."""
+        return next((each for each in reversed(self.promotions) if each.demoted), None)
 
     def demoted_since(self, recipe: str, moment: datetime) -> Promotion | None:
         """The last demotion of a recipe since a moment, or None."""
         demotions = (each for each in reversed(self.promotions) if each.demoted and each.at >= moment)
         return next((each for each in demotions if each.demoted and each.demoted.recipe == recipe), None)
 
-    @property
-    def demotion(self) -> Promotion | None:
-        """The last demotion, or None."""
-        return next((each for each in reversed(self.promotions) if each.demoted), None)
+    def as_of(self, moment: datetime) -> str | None:
+        """The version that was served at a moment, or None when there was none yet."""
+        return next((each.version for each in reversed(self.promotions) if each.at <= moment), None)
+
+    def require(self, as_of: datetime | None = None) -> str:
+        """The version that is served now, or was at a moment.
+
+        Raises:
+            NotPublishedError: There was none.
+        """
+        if version := self.version if as_of is None else self.as_of(as_of):
+            return version
+        if as_of:
+            message = f"{self.pair}: no model was published at {as_of:%Y-%m-%d %H:%M} UTC"
+            raise NotPublishedError(message, "choose a later date")
+        raise NotPublishedError(
+            f"{self.pair}: no model is published", f"run the pair: kedro run --pipeline={self.pair}"
+        )
+
+    def outcome(self, version: str) -> str:
+        """One line on a run: whether its version is served, and which one is instead."""
+        if self.version == version:
+            return f"published {version}"
+        return f"still serving {self.version}" if self.version else "nothing published yet"
+
+    def promote(self, version: str, at: datetime, reason: str, demoted: Demoted | None = None) -> ChampionPointer:
+        """The pointer after a version has become the champion."""
+        promotion = Promotion(version=version, at=at, reason=reason, demoted=demoted)
+        return self.model_copy(update={"promotions": (*self.promotions, promotion)})

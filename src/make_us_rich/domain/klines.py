@@ -1,12 +1,24 @@
-"""The kline schema: the 12 columns of a candle, declared once."""
+"""The kline schema (the 12 columns of a candle, declared once), intervals, and times as milliseconds since 1970."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+from make_us_rich.domain.errors import ParameterError
 
 INTERVAL = "1h"
 HOUR = timedelta(hours=1)
 HOUR_MS = 3_600_000
 
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": HOUR_MS, "d": 24 * HOUR_MS}
+_FIXED = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d")
+INTERVAL_MS: dict[str, int] = {name: int(name[:-1]) * _UNIT_MS[name[-1]] for name in _FIXED}
+"""Binance's intervals that begin at multiples of their length since 1970, in milliseconds."""
+INTERVALS: tuple[str, ...] = (*INTERVAL_MS, "1w", "1M")
+"""All intervals of Binance; a week begins on Monday."""
+
 _TIME = "datetime64[ms, UTC]"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+_FIRST_MICROSECOND = 100_000_000_000_000
 
 KLINE_DTYPES: dict[str, str] = {
     "timestamp": _TIME,
@@ -27,3 +39,29 @@ are in quote currency, ``volume`` and ``tb_base_av`` in base currency; ``trades`
 
 KLINE_COLUMNS: tuple[str, ...] = tuple(KLINE_DTYPES)
 PRICE_COLUMNS: tuple[str, ...] = ("open", "high", "low", "close")
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 UTC, exact.
+
+    Raises:
+        ParameterError: The moment has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ParameterError(f"{moment.isoformat()} has no time zone; write it as {moment.isoformat()}+00:00")
+    return (moment - _EPOCH) // _MS
+
+
+def from_ms(number: int) -> datetime:
+    """The moment (UTC) that is so many milliseconds after 1970."""
+    return _EPOCH + number * _MS
+
+
+def in_ms(number: int) -> int:
+    """A time as Binance writes it, in milliseconds: its files use microseconds since 2025."""
+    return number // 1000 if number >= _FIRST_MICROSECOND else number
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The full hour at or before a moment."""
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,203 +1,146 @@
-"""What is told of the forecasts that were served: scores, holes, drift, and whether the champion stands."""
+"""Reports of the live record, which the monitoring writes and API, interface and alerts read. Moments are UTC."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
-from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.judgement import Finite
-from make_us_rich.domain.validation import first_problem
+from make_us_rich.domain.errors import ArtifactError, first_problem
+from make_us_rich.domain.evaluation import Finite
+from make_us_rich.domain.frozen import FrozenModel
 
-ALL = 0
-"""In place of a horizon: the mean of all of them."""
-
-_FROZEN = ConfigDict(frozen=True, extra="forbid")
-_Told = TypeVar("_Told", bound=BaseModel)
+ALL_HORIZONS = 0
+"""In place of a horizon: the mean over all horizons."""
 
 
-class LiveAtHorizon(BaseModel):
-    """Scores at one horizon; None where nothing has come true yet.
+class HorizonScores(FrozenModel):
+    """Scores at one horizon; None where fewer than ``MIN_OUTCOMES`` outcomes were observed.
 
-    Attributes:
-        horizon: Hours ahead, or ``ALL``.
-        forecasts: Whose outcome has come.
-        crps: Log return; lower is better.
-        baseline_crps: The baseline's on the same forecasts.
-        skill: Share of the baseline's CRPS that is gone.
-        coverage_50: Share of the outcomes within the 50 % interval, 0 to 1; the others alike.
-        pit: Share of the outcomes below the lowest quantile, between neighbours, and above the highest.
+    ``high_*`` and ``low_*`` are the same of the highest high and the lowest low until then. Their outcomes are fewer
+    where a candle is missing, or where an earlier release has recorded closes alone.
     """
 
-    model_config = _FROZEN
-
-    horizon: int
-    forecasts: int
-    crps: Finite = None
-    baseline_crps: Finite = None
-    skill: Finite = None
-    coverage_50: Finite = None
+    horizon: int  # hours ahead, or ALL_HORIZONS
+    n_outcomes: int  # forecasts whose outcome was observed
+    crps: Finite = None  # of log returns; lower is better
+    baseline_crps: Finite = None  # the baseline's on the same forecasts
+    skill: Finite = None  # 1 - crps / baseline_crps
+    coverage_50: Finite = None  # share of the outcomes within the 50 % interval, 0 to 1
     coverage_80: Finite = None
     coverage_90: Finite = None
-    pit: tuple[float, ...] = ()
+    pit: tuple[float, ...] = ()  # shares of the outcomes below, between and above the quantiles
+    high_n_outcomes: int = 0
+    high_crps: Finite = None
+    high_baseline_crps: Finite = None
+    high_skill: Finite = None
+    high_pit: tuple[float, ...] = ()
+    low_n_outcomes: int = 0
+    low_crps: Finite = None
+    low_baseline_crps: Finite = None
+    low_skill: Finite = None
+    low_pit: tuple[float, ...] = ()
 
 
-class LiveWindow(BaseModel):
-    """Scores over the last days.
-
-    Attributes:
-        days: Forecasts issued in so many days before now.
-        forecasts: Their number.
-        whole: All horizons, of the forecasts of which every outcome has come.
-        horizons: Each of them, of the forecasts whose outcome at it has come.
-    """
-
-    model_config = _FROZEN
+class WindowScores(FrozenModel):
+    """Scores over the last days, of one recipe or of all that was served; its versions, oldest first."""
 
     days: int
-    forecasts: int
-    whole: LiveAtHorizon
-    horizons: tuple[LiveAtHorizon, ...]
+    architecture: str | None = None  # of the newest forecast
+    architectures: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    n_forecasts: int
+    overall: HorizonScores  # of the forecasts whose outcomes were all observed
+    horizons: tuple[HorizonScores, ...]  # of the forecasts whose outcome at each was observed
 
 
-class LiveHole(BaseModel):
-    """An hour without a forecast, and why."""
-
-    model_config = _FROZEN
+class MissedForecast(FrozenModel):
+    """An hour without a forecast: its kind, such as ``no_run``, and the reason in words."""
 
     hour: datetime
     kind: str
     reason: str
 
 
-class Standing(BaseModel):
-    """Whether the champion stands by its live record.
+class ChampionStatus(FrozenModel):
+    """Whether the champion is significantly worse than the baseline; None where too few forecasts were compared.
 
-    Attributes:
-        version: The champion's; None where nothing is served.
-        demote: It is significantly worse than the baseline.
-        reason: In words, with the figures.
-        forecasts: On which it was judged.
-        skill: Share of the baseline's loss that is gone; None where it was not judged.
-        p: Of the one-sided Diebold-Mariano test that the baseline is better; None where it was not judged.
+    The p-value is that of the one-sided Diebold-Mariano test that the baseline is better.
     """
-
-    model_config = _FROZEN
 
     version: str | None
     demote: bool
     reason: str
-    forecasts: int = 0
+    n_forecasts: int = 0
     skill: Finite = None
-    p: Finite = None
+    p_value: Finite = None
 
 
-class FeatureDrift(BaseModel):
-    """One feature, lately against the rows that the model was fitted on.
+class FeatureDrift(FrozenModel):
+    """Population stability index and Kolmogorov-Smirnov distance of one feature's recent rows.
 
-    Attributes:
-        name: Of the feature.
-        psi: Population stability index.
-        ks: Largest distance of the two distribution functions, 0 to 1 (Kolmogorov and Smirnov).
-        beyond: Share of the stretches of the same length within the training rows that are as far from the rest or
-            farther, by the index, 0 to 1.
+    The p-value is the share of the training windows whose index is at least as large.
     """
-
-    model_config = _FROZEN
 
     name: str
     psi: float
     ks: float
-    beyond: float
+    p_value: float
 
 
-class Drift(BaseModel):
-    """Whether the inputs are still what the model was fitted on.
+class Drift(FrozenModel):
+    """Drift of the champion's inputs, by the largest index of all features; None where there are too few rows."""
 
-    Attributes:
-        rows: Recent rows that were looked at.
-        stretches: Of the same length within the training rows, which are compared.
-        psi: The largest index of all features; None where there are too few rows.
-        p: Probability of as large a one between training stretches, all features taken together, 0 to 1.
-        drifted: ``p`` and ``psi`` are beyond their limits.
-        reason: In words.
-        features: The most drifted first.
-    """
-
-    model_config = _FROZEN
-
-    rows: int
-    stretches: int
+    n_rows: int  # recent ones
+    n_windows: int  # of the same length among the training rows, the reference
     psi: Finite = None
-    p: Finite = None
+    p_value: Finite = None
     drifted: bool = False
     reason: str
-    features: tuple[FeatureDrift, ...] = ()
+    features: tuple[FeatureDrift, ...] = ()  # the most drifted first
 
 
-class LiveScores(BaseModel):
-    """Everything but the forecasts themselves.
-
-    Attributes:
-        pair: Name such as ``btc_usdt``.
-        at: The exchange's time, UTC.
-        noted_at: The machine's time, UTC; another where a replay is asked.
-        newest_candle: Open time of the newest candle that there was, UTC.
-        version: That issued the newest forecast; None without any.
-        architecture: Of the same.
-        issued_at: Of the newest forecast, UTC.
-        issued: Forecasts in the record.
-        scored: Those of which every outcome has come.
-        holes: Hours without a forecast that are remembered.
-        unexplained: Those of them for which nobody has a reason.
-        newest_holes: The last ones.
-        windows: Scores.
-        drift: Of the inputs.
-        standing: Of the champion.
-    """
-
-    model_config = _FROZEN
-
-    pair: str
-    at: datetime
-    noted_at: datetime
-    newest_candle: datetime | None
-    version: str | None
-    architecture: str | None
-    issued_at: datetime | None
-    issued: int
-    scored: int
-    holes: int
-    unexplained: int
-    newest_holes: tuple[LiveHole, ...]
-    windows: tuple[LiveWindow, ...]
-    drift: Drift
-    standing: Standing
-
+class _Report(FrozenModel):
     @classmethod
-    def read(cls, record: dict[str, Any], pair: str) -> LiveScores | None:
-        """Check a record from the store; None for an empty one.
+    def read(cls, record: dict[str, Any], pair: str) -> Self | None:
+        """Parse a stored record; None for an empty one.
 
         Raises:
-            ArtifactError: It holds something else.
+            ArtifactError: The record is damaged.
         """
-        return _read(cls, record, f"{pair}: the live scores")
+        try:
+            return cls.model_validate(record) if record else None
+        except ValidationError as exc:
+            path, problem = first_problem(exc)
+            message = f"{pair}: {cls.__name__} is damaged or of another release ({path}: {problem})"
+            raise ArtifactError(message, "the next run of the monitoring writes it again") from exc
 
 
-class LiveForecast(BaseModel):
-    """One forecast that was served.
+class LiveScores(_Report):
+    """Everything that is known of a pair's live forecasts, apart from the forecasts themselves."""
 
-    Attributes:
-        issued_at: UTC.
-        version: The model's.
-        architecture: The model's.
-        last_close: Quote currency.
-        quantiles: Prices in quote currency, ``[horizon][level]``.
-    """
+    pair: str
+    at: datetime  # by the clock of the exchange
+    recorded_at: datetime  # by the clock of the machine; a replay exchange has another one
+    newest_candle: datetime | None  # its open time
+    simulated: bool = False  # whether the market is
+    version: str | None  # that issued the newest forecast
+    architecture: str | None
+    issued_at: datetime | None  # of the newest forecast
+    n_forecasts: int
+    n_scored: int  # forecasts whose outcomes were all observed
+    n_missed: int
+    n_unexplained: int  # missed forecasts without a known reason
+    missed: tuple[MissedForecast, ...] = Field(validation_alias=AliasChoices("missed", "newest_missed"))
+    windows: tuple[WindowScores, ...]  # of the champion's recipe
+    served: tuple[WindowScores, ...] = ()  # of all forecasts, whichever model has issued them
+    drift: Drift
+    champion_status: ChampionStatus
 
-    model_config = _FROZEN
+
+class LiveForecast(FrozenModel):
+    """A forecast that was served; prices are in quote currency, quantiles ``[horizon][level]``."""
 
     issued_at: datetime
     version: str
@@ -206,36 +149,10 @@ class LiveForecast(BaseModel):
     quantiles: tuple[tuple[float, ...], ...]
 
 
-class LiveRecent(BaseModel):
-    """The forecasts of the last days, compactly.
-
-    Attributes:
-        pair: Name such as ``btc_usdt``.
-        levels: Of the quantiles.
-        forecasts: Oldest first.
-        closes: What came: the closes in quote currency by moment, UTC.
-    """
-
-    model_config = _FROZEN
+class RecentForecasts(_Report):
+    """The forecasts of the last days, oldest first, and the observed closes in quote currency by closing time."""
 
     pair: str
-    levels: tuple[float, ...]
+    levels: tuple[float, ...]  # of the quantiles
     forecasts: tuple[LiveForecast, ...]
     closes: dict[datetime, float]
-
-    @classmethod
-    def read(cls, record: dict[str, Any], pair: str) -> LiveRecent | None:
-        """Check a record from the store; None for an empty one.
-
-        Raises:
-            ArtifactError: It holds something else.
-        """
-        return _read(cls, record, f"{pair}: the recent forecasts")
-
-
-def _read(kind: type[_Told], record: dict[str, Any], name: str) -> _Told | None:
-    try:
-        return kind.model_validate(record) if record else None
-    except ValidationError as exc:
-        path, wrong = first_problem(exc)
-        raise ArtifactError(f"{name} are damaged ({path}: {wrong}); the next hour's run writes them anew") from exc

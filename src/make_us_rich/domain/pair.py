@@ -1,11 +1,17 @@
-"""A currency pair and its three spellings."""
+"""A currency pair and its spellings."""
 
-import re
+import unicodedata
 from dataclasses import dataclass
 
 from make_us_rich.domain.errors import UnknownPairError
 
-_NAME = re.compile(r"[a-z0-9]{2,12}_[a-z0-9]{2,12}")
+QUOTES: tuple[str, ...] = (
+    *("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "DAI"),
+    *("BTC", "ETH", "BNB", "EUR", "GBP", "JPY", "TRY", "BRL", "USD"),
+)
+"""Currencies that symbols end in; longer names first, so that ``BTCFDUSD`` is priced in FDUSD."""
+
+_MAX_LENGTH = 50
 
 
 @dataclass(frozen=True, order=True)
@@ -22,19 +28,27 @@ class Pair:
 
     @classmethod
     def parse(cls, name: str) -> "Pair":
-        """Read ``btc_usdt``.
+        """Read ``btc_usdt``; currencies of one letter and of any script are fine, such as ``币安人生_usdt``.
 
         Raises:
-            UnknownPairError: The name is not ``base_quote`` in lower-case letters and digits.
+            UnknownPairError: The name is not ``base_quote`` in letters (lower case), digits and hyphens.
         """
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UnknownPairError(f"{name!r} is not a pair; write base and quote as in 'btc_usdt'")
-        base, quote = name.split("_")
-        return cls(base, quote)
+        parts = name.split("_") if isinstance(name, str) and len(name) <= _MAX_LENGTH else []
+        if len(parts) != 2 or not all(map(_is_currency, parts)):
+            raise UnknownPairError(f"{name!r} is not a pair", "write base and quote as in 'btc_usdt'")
+        return cls(*parts)
+
+    @classmethod
+    def from_symbol(cls, symbol: str) -> "Pair | None":
+        """The pair of an exchange symbol such as ``BTCUSDT``, or None where it ends in no known quote currency."""
+        for quote in QUOTES:
+            if symbol.endswith(quote) and len(symbol) > len(quote):
+                return cls(symbol.removesuffix(quote).lower(), quote.lower())
+        return None
 
     @property
     def name(self) -> str:
-        """The name in configuration and in the catalog: ``btc_usdt``."""
+        """The name in configuration, in the catalog and in names of files: ``btc_usdt``."""
         return f"{self.base}_{self.quote}"
 
     @property
@@ -44,3 +58,9 @@ class Pair:
 
     def __str__(self) -> str:
         return self.name
+
+
+def _is_currency(text: str) -> bool:
+    """Letters, marks and digits of any script and inner hyphens, whose capitals lead back to the same text."""
+    legal = all(unicodedata.category(sign)[0] in "LMN" or sign == "-" for sign in text)
+    return legal and text.strip("-") == text != "" and text.upper().lower() == text

@@ -1,44 +1,73 @@
-"""Candles and time from Binance, or from anything that speaks its protocol."""
+"""Candles, time and status of pairs from Binance, or from anything that speaks its protocol."""
 
+import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pandas as pd
 
-from make_us_rich.candles.frame import merge_klines, to_klines
-from make_us_rich.candles.times import milliseconds
-from make_us_rich.domain.errors import ExchangeError
-from make_us_rich.domain.klines import INTERVAL
+from make_us_rich.domain.errors import ExchangeError, ParameterError
+from make_us_rich.domain.klines import INTERVAL, INTERVAL_MS, INTERVALS, from_ms, to_ms
 from make_us_rich.domain.pair import Pair
-from make_us_rich.domain.times import from_ms, to_ms
-from make_us_rich.exchange.access import Access
 from make_us_rich.exchange.budget import Budget
-from make_us_rich.exchange.intervals import length_of
-from make_us_rich.exchange.retries import Answer, Retries
+from make_us_rich.klines.frame import merge_klines, milliseconds, to_klines
 
 PAGE = 1000
 """Candles that Binance gives in one answer."""
 
-TIME_WEIGHT, KLINES_WEIGHT = 1, 2
+TIME_WEIGHT, KLINES_WEIGHT, INFO_WEIGHT = 1, 2, 20
 USED_HEADER = "x-mbx-used-weight-1m"
+MARKET_HEADER = "x-replay-market"
+"""Sent by a replay exchange alone: ``simulated`` or ``folder``."""
 
-_DAY = timedelta(days=1)
+CONNECT_SECONDS = 3.0
+"""Seconds that a connection may take; an address that has not answered by then will not."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often a failed request is sent again: after half a second, then after twice as long each time.
+
+    Attributes:
+        max_attempts: Requests in all, the first one included.
+        max_wait: Seconds that the exchange may ask to wait; if more, the client gives up at once.
+    """
+
+    max_attempts: int = 4
+    max_wait: float = 60.0
 
 
 class BinanceClient:
-    """The python-binance client with paging, retries and errors in words. May be shared by threads.
+    """The python-binance client with paging, retries and errors with remedies. May be shared by threads.
 
-    Nothing is imported or asked before the first question.
+    python-binance is imported by the first request. Requests raise `ExchangeError` where the exchange cannot be
+    reached, refuses, or sends an invalid response, and `UnknownPairError` where a pair is misspelt or not listed.
 
     Example:
         >>> client = BinanceClient("https://data-api.binance.vision")
         >>> candles = client.five_days("btc_usdt")  # doctest: +SKIP
 
+    Args:
+        url: Such as ``https://api.binance.com``.
+        key: API key, not needed for candles.
+        secret: API secret, not needed for candles.
+        timeout: Seconds to wait for a response.
+        retries: How often failed requests are sent again.
+        budget: Request weight that this machine may use in a minute; Binance's own limit by default.
+
     Attributes:
         url: Address without ``/api``.
+        address: The address for messages: without user name and password.
+        is_local: The exchange runs on this machine.
+        simulated: The market is simulated; known after the first response.
     """
 
     def __init__(
@@ -50,36 +79,29 @@ class BinanceClient:
         retries: Retries | None = None,
         budget: Budget | None = None,
     ) -> None:
-        """Keep the address; nothing is asked yet.
-
-        Args:
-            url: Such as ``https://api.binance.com``.
-            key: API key, not needed for candles.
-            secret: API secret, not needed for candles.
-            timeout: Seconds to wait for an answer.
-            retries: How patient to be.
-            budget: What this machine may ask for in a minute; Binance's own limit unless given.
-        """
         self.url = url.rstrip("/")
-        self._access = Access(self.url, key, secret, timeout)
+        parts = urlsplit(self.url)
+        self.address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        host = parts.hostname or ""
+        self.is_local = host in ("localhost", "::1", "::") or host.startswith(("127.", "0."))
+        self.timeout = timeout
+        self.simulated = False
+        # A function: printing the attributes shows neither.
+        self._credentials: Callable[[], tuple[str | None, ...]] = lambda: (key, secret)
         self._retries = retries or Retries()
         self._budget = budget or Budget(self.url)
         self._lock = Lock()
         self._seen: datetime | None = None
 
-    @property
-    def address(self) -> str:
-        """The address as it may be shown: without a user's name and password."""
-        return self._access.address
-
     def now(self) -> datetime:
-        """The exchange's clock, UTC.
-
-        Raises:
-            ExchangeError: It cannot be reached, refuses or answers nonsense.
-        """
+        """The exchange's clock, UTC."""
         self._seen = self._ask(self._server_time, None, TIME_WEIGHT)
         return self._seen
+
+    def status(self, pair: Pair | str) -> str:
+        """The pair's status, such as ``TRADING``, ``HALT`` or, where it is delisted, ``BREAK``."""
+        pair = Pair.parse(pair) if isinstance(pair, str) else pair
+        return self._ask(partial(self._status, pair), pair, INFO_WEIGHT)
 
     def klines(self, pair: Pair | str, start: datetime, end: datetime, interval: str = INTERVAL) -> pd.DataFrame:
         """Closed candles that open in ``[start, end)``, each once.
@@ -94,12 +116,11 @@ class BinanceClient:
             A frame in the kline schema, ascending; empty where the exchange has none.
 
         Raises:
-            UnknownPairError: The pair is misspelt or not traded.
             ParameterError: No such interval, or a time without a zone.
-            ExchangeError: The exchange cannot be reached, refuses or answers nonsense.
-            DataError: What it sends are no candles.
+            DataError: The answer does not hold candles.
         """
-        length_of(interval)
+        if interval not in INTERVALS:
+            raise ParameterError(f"{interval!r} is not an interval of Binance", f"choose one of {', '.join(INTERVALS)}")
         pair = Pair.parse(pair) if isinstance(pair, str) else pair
         begin, stop = to_ms(start), to_ms(end)
         # Asked before the candles: one that is closed by then was closed when it was sent.
@@ -109,16 +130,16 @@ class BinanceClient:
 
     def five_days(self, pair: Pair | str, interval: str = INTERVAL) -> pd.DataFrame:
         """The closed candles of the last five days; see `klines`."""
-        return self._last(pair, 5 * _DAY, interval)
+        return self._last(pair, timedelta(days=5), interval)
 
     def one_year(self, pair: Pair | str, interval: str = INTERVAL) -> pd.DataFrame:
         """The closed candles of the last 365 days; see `klines`."""
-        return self._last(pair, 365 * _DAY, interval)
+        return self._last(pair, timedelta(days=365), interval)
 
     def _last(self, pair: Pair | str, span: timedelta, interval: str) -> pd.DataFrame:
-        step = min(length_of(interval), _DAY)
-        now = self.now()
-        return self.klines(pair, now - (now - _midnight(now)) % step - span, now, interval)
+        now, day = self.now(), INTERVAL_MS["1d"]
+        step = min(INTERVAL_MS.get(interval, day), day)
+        return self.klines(pair, from_ms(to_ms(now) // step * step) - span, now, interval)
 
     def _pages(self, pair: Pair, interval: str, start: int, end: int) -> Iterator[pd.DataFrame]:
         while start < end:
@@ -135,44 +156,68 @@ class BinanceClient:
     def _page(self, pair: Pair, interval: str, start: int, end: int) -> pd.DataFrame:
         rows = self._api.get_klines(symbol=pair.symbol, interval=interval, startTime=start, endTime=end - 1, limit=PAGE)
         if not isinstance(rows, list):
-            raise ExchangeError(self._nonsense("candles", rows))
+            raise self._nonsense("candles", rows)
         page = merge_klines(to_klines(rows, pair.symbol))
         opened = milliseconds(page["timestamp"])
         if len(page) and (opened[0] < start or opened[-1] >= end):
-            raise ExchangeError(self._nonsense("the candles asked for", f"others, from {page['timestamp'][0]}"))
+            raise self._nonsense("the candles asked for", f"others, from {page['timestamp'][0]}")
         return page
 
     def _server_time(self) -> datetime:
-        answer = self._api.get_server_time()
-        if not isinstance(answer, dict) or not isinstance(answer.get("serverTime"), int):
-            raise ExchangeError(self._nonsense("its time", answer))
-        return from_ms(answer["serverTime"])
+        match answer := self._api.get_server_time():
+            case {"serverTime": int(moment)}:
+                return from_ms(moment)
+        raise self._nonsense("its time", answer)
 
-    def _nonsense(self, wanted: str, answer: Any) -> str:
-        return (
-            f"Binance at {self._access.address} does not answer with {wanted} but with {str(answer)[:80]!r};"
-            " check `exchange_url`, or run the fetching pipeline again"
-        )
+    def _status(self, pair: Pair) -> str:
+        # python-binance's own method asks for all symbols, which are megabytes.
+        match answer := self._api._get("exchangeInfo", data={"symbol": pair.symbol}, version="v3"):
+            case {"symbols": [{"status": str(status)}, *_]}:
+                return status
+        raise self._nonsense("the pair's status", answer)
+
+    def _nonsense(self, wanted: str, answer: Any) -> ExchangeError:
+        message = f"Binance at {self.address} does not answer with {wanted} but with {str(answer)[:80]!r}"
+        return ExchangeError(message, "check `exchange_url`, or run the fetching pipeline again")
 
     def _ask(self, request: Callable[[], Answer], pair: Pair | None, weight: int) -> Answer:
-        from make_us_rich.exchange.failures import CAUGHT, Asked
+        """The response to a request, sent again as long as its failures allow."""
+        from make_us_rich.exchange.failures import CAUGHT, diagnose, rate_limited
 
-        def ask_once() -> Answer:
+        attempt = 0
+        while True:
+            attempt += 1
+            if refusal := self._budget.refusal(self._retries.max_wait):
+                raise rate_limited(self, *refusal, self._budget.now())
             self._budget.spend(weight)
-            with self._lock:  # python-binance keeps each answer in an attribute: one question at a time
-                answer = request()
-                self._budget.learn(self._api.response.headers.get(USED_HEADER))
-                return answer
-
-        asked = Asked(self._access, pair, self._retries.clock)
-        return self._retries.ask(ask_once, CAUGHT, asked.diagnose)
+            try:
+                with self._lock:  # python-binance keeps each response in an attribute: one request at a time
+                    answer = request()
+                    headers = self._api.response.headers
+                    self.simulated = headers.get(MARKET_HEADER) == "simulated"
+                    self._budget.learn(headers.get(USED_HEADER))
+                    return answer
+            except CAUGHT as exc:
+                failure = diagnose(exc, self, pair, self._budget.now())
+                if failure.refused:
+                    self._budget.refuse(*failure.refused)
+                if attempt >= min(self._retries.max_attempts, failure.max_attempts):
+                    raise failure.error from exc
+            if not failure.refused:
+                self._budget.sleep(2 ** (attempt - 2))
 
     @cached_property
     def _api(self) -> Any:
-        from make_us_rich.exchange.session import open_client
+        with warnings.catch_warnings():  # Its web sockets come from a place that websockets has deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from binance.client import Client
 
-        return open_client(self._access)
-
-
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        params = {"timeout": (min(CONNECT_SECONDS, self.timeout), self.timeout)}
+        # The constructor makes an event loop for web sockets and leaves it in the calling thread, open;
+        # a thread of its own keeps it away from a caller that has one.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            client = thread.submit(Client, *self._credentials(), requests_params=params, ping=False).result()
+        client.loop.close()
+        client.API_URL = f"{self.url}/api"
+        client.session.trust_env = not self.is_local  # A proxy cannot reach this machine.
+        return client

@@ -1,13 +1,14 @@
-"""What went wrong with a request, in words with a remedy."""
+"""Why a request has failed: the error to raise, its remedy, and whether to send the request again."""
 
 import math
-from collections.abc import Callable
+import re
+import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 from requests import RequestException, exceptions
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import InvalidHeader, NameResolutionError, NewConnectionError
+from urllib3.util import Retry
 
 from make_us_rich.domain.errors import (
     ExchangeError,
@@ -19,145 +20,121 @@ from make_us_rich.domain.errors import (
     UnknownPairError,
 )
 from make_us_rich.domain.pair import Pair
-from make_us_rich.exchange.access import Access
-from make_us_rich.exchange.binance_api import BinanceAPIException, BinanceRequestException
-from make_us_rich.exchange.retries import Failure
+from make_us_rich.exchange.client import BinanceClient
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 DATA_ONLY = "https://data-api.binance.vision"
 """Where Binance serves public market data, and nothing else."""
 
-CAUGHT: tuple[type[Exception], ...] = (
-    BinanceAPIException,
-    BinanceRequestException,
-    RequestException,
-    MakeUsRichError,
-)
-"""What a request raises when it fails; our own errors come from answers that are no candles."""
+CAUGHT = (BinanceAPIException, BinanceRequestException, RequestException, MakeUsRichError)
+"""What a failed request raises; our own errors come from responses that do not hold candles."""
 
-_UNKNOWN_SYMBOL = -1121
-_ILLEGAL_CHARACTERS = -1100
+REFUSAL_SECONDS = 300.0
+"""Assumed length of a refusal by the firewall, or of a ban that names no end."""
+
+_AGAIN = "run the fetching pipeline again"
+_UNKNOWN_SYMBOL, _ILLEGAL_CHARACTERS = -1121, -1100
 _BAD_KEY = (-2014, -2015)
+_REASONS = {
+    403: "refuses this address by its firewall, which limits the rate of requests",
+    418: "has banned this address for a while",
+    429: "gets too many requests from here",
+}
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a request was about.
+class Failure:
+    """The error to raise after ``max_attempts``; HTTP status and seconds of a refusal that holds for this address."""
 
-    Attributes:
-        access: How the exchange is reached.
-        pair: The pair it was about, or None for the time.
-        clock: This machine's time (UTC).
-    """
-
-    access: Access
-    pair: Pair | None
-    clock: Callable[[], datetime]
-
-    def diagnose(self, exc: Exception) -> Failure:
-        """What a failed request means."""
-        if isinstance(exc, BinanceAPIException):
-            return self._refusal(exc)
-        if isinstance(exc, BinanceRequestException):
-            return Failure(self._error("sent half an answer", "run the fetching pipeline again"))
-        if isinstance(exc, MakeUsRichError):
-            return Failure(exc)
-        return _unreached(exc, self.access)
-
-    def _refusal(self, exc: BinanceAPIException) -> Failure:
-        if exc.status_code in (418, 429):
-            return self._too_many(exc)
-        if exc.status_code == 451:
-            return Failure(self._restricted(), tries=1)
-        if exc.status_code >= 500:
-            return Failure(self._error(f"failed (HTTP {exc.status_code})", "run the fetching pipeline again later"))
-        if self.pair and _is_unknown_symbol(exc):
-            return Failure(self._unknown(self.pair), tries=1)
-        return Failure(self._refused(exc), tries=1)
-
-    def _too_many(self, exc: BinanceAPIException) -> Failure:
-        seconds = retry_after(exc.response.headers.get("Retry-After"), self.clock())
-        until = "in a few minutes"
-        if seconds is not None:
-            told = max(1, math.ceil(seconds))  # Where no wait is asked for, this moment is over when it is read.
-            until = f"at {self.clock() + timedelta(seconds=told):%Y-%m-%d %H:%M:%S} UTC (in {told:,} s)"
-        why = "has banned this address for a while" if exc.status_code == 418 else "gets too many requests from here"
-        text = f"Binance at {self.access.address} {why} (HTTP {exc.status_code}); try again {until}"
-        return Failure(RateLimitedError(text), retry_after=seconds)
-
-    def _restricted(self) -> RestrictedLocationError:
-        return RestrictedLocationError(
-            f"Binance does not serve this location at {self.access.address} (HTTP 451);"
-            f" take its data-only address with --params=exchange_url={DATA_ONLY}"
-        )
-
-    def _unknown(self, pair: Pair) -> UnknownPairError:
-        return UnknownPairError(
-            f"{pair} is not traded on Binance at {self.access.address} (symbol {pair.symbol});"
-            " check `pairs` in conf/base/parameters.yml"
-        )
-
-    def _refused(self, exc: BinanceAPIException) -> ExchangeError:
-        if exc.status_code == 401 or exc.code in _BAD_KEY:
-            remedy = "correct the exchange's key and secret in the credentials, or remove them: candles need none"
-            return self._error(f"refuses the API key (HTTP {exc.status_code})", remedy)
-        message = " ".join(str(exc.message).split())[:120]
-        return self._error(f"refuses the request (HTTP {exc.status_code}: {message})", "check `exchange_url`")
-
-    def _error(self, what: str, remedy: str) -> ExchangeError:
-        about = f"{self.pair.name.upper()}: " if self.pair else ""
-        return ExchangeError(f"{about}Binance at {self.access.address} {what}; {remedy}")
+    error: MakeUsRichError
+    max_attempts: int = 4
+    refused: tuple[int, float] | None = None
 
 
-def retry_after(header: str | None, now: datetime) -> float | None:
-    """The seconds that a ``Retry-After`` header asks for: a number of them or a date (RFC 9110, 10.2.3).
+def diagnose(exc: Exception, client: BinanceClient, pair: Pair | None, now: datetime) -> Failure:
+    """What a failed request about a pair, or about the time, means; ``now`` is this machine's time (UTC)."""
+    about = f"{pair.name.upper()}: Binance" if pair else "Binance"
+    about = f"{about} at {client.address}"
+    if isinstance(exc, BinanceRequestException):
+        return Failure(ExchangeError(f"{about} sent half an answer", _AGAIN))
+    if isinstance(exc, MakeUsRichError):
+        return Failure(exc)
+    if not isinstance(exc, BinanceAPIException):
+        return _unreached(exc, client)
+    status = exc.status_code
+    firewall = status == 403 and exc.response.text.lstrip().startswith("<")
+    if firewall or status in (418, 429):
+        seconds = _refused_seconds(exc, now)
+        return Failure(rate_limited(client, status, seconds, now), refused=(status, seconds) if seconds else None)
+    if status >= 500:
+        return Failure(ExchangeError(f"{about} failed (HTTP {status})", f"{_AGAIN} later"))
+    return Failure(_final(exc, client, pair, about), max_attempts=1)
 
-    Args:
-        header: The header's text, or None.
-        now: This machine's time (UTC).
 
-    Returns:
-        Seconds, not negative; None without a header that can be read.
-    """
-    if header is None:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
+def _final(exc: BinanceAPIException, client: BinanceClient, pair: Pair | None, about: str) -> MakeUsRichError:
+    """The error of a refusal that another request does not change."""
+    status = exc.status_code
+    if status == 451:
+        message = f"Binance does not serve this location at {client.address} (HTTP 451)"
+        return RestrictedLocationError(message, f"take its data-only address with --params=exchange_url={DATA_ONLY}")
+    if pair and exc.code in (_UNKNOWN_SYMBOL, _ILLEGAL_CHARACTERS):
+        message = f"{pair} is not traded on Binance at {client.address} (symbol {pair.symbol})"
+        return UnknownPairError(message, "check `pairs` in conf/base/parameters.yml")
+    if status == 401 or exc.code in _BAD_KEY:
+        remedy = "correct the exchange's key and secret in the credentials, or remove them: candles need none"
+        return ExchangeError(f"{about} refuses the API key (HTTP {status})", remedy)
+    reason = " ".join(str(exc.message).split())[:120]
+    return ExchangeError(f"{about} refuses the request (HTTP {status}: {reason})", "check `exchange_url`")
+
+
+def rate_limited(client: BinanceClient, status: int, seconds: float | None, now: datetime) -> RateLimitedError:
+    """The error of a refusal that ends in so many seconds, or at an unknown time."""
+    remedy = "try again in a few minutes"
+    if seconds is not None:
+        left = max(1, math.ceil(seconds))  # A wait of 0 s is over when the message is read.
+        remedy = f"try again at {now + timedelta(seconds=left):%Y-%m-%d %H:%M:%S} UTC (in {left:,} s)"
+    if status == 403:
+        remedy += f", with a smaller `exchange_weight`, or take --params=exchange_url={DATA_ONLY}"
+    return RateLimitedError(f"Binance at {client.address} {_REASONS[status]} (HTTP {status})", remedy)
+
+
+def _refused_seconds(exc: BinanceAPIException, now: datetime) -> float | None:
+    """How long a refusal holds: by its header, else by the end that a ban's message names; None if unknown."""
     try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
+        return Retry().parse_retry_after(exc.response.headers.get("Retry-After", ""))
+    except InvalidHeader:
+        if end := re.search(r"until (\d{13})", str(exc.message)):
+            return max(0.0, int(end[1]) / 1000 - now.timestamp())
+    return None if exc.status_code == 429 else REFUSAL_SECONDS
 
 
-def _is_unknown_symbol(exc: BinanceAPIException) -> bool:
-    return exc.code == _UNKNOWN_SYMBOL or (exc.code == _ILLEGAL_CHARACTERS and "symbol" in str(exc.message))
-
-
-def _unreached(exc: Exception, access: Access) -> Failure:
-    if isinstance(exc, ValueError) and not isinstance(exc, exceptions.JSONDecodeError):
-        remedy = "write it as https://api.binance.com"
-        return Failure(ParameterError(f"`exchange_url` is {access.address!r}, no address; {remedy}"), tries=1)
-    cause, tries = _cause(exc, access)
-    replay = "Start the replay exchange with `python -m make_us_rich.replay`"
-    remedy = replay if access.is_local else "Try the replay exchange with --env=demo"
-    text = (
-        f"Binance cannot be reached at {access.address} ({cause}). {remedy},"
-        f" or another address with --params=exchange_url={DATA_ONLY}"
-    )
-    return Failure(ExchangeUnreachableError(text), tries=tries)
-
-
-def _cause(exc: Exception, access: Access) -> tuple[str, int]:
-    """In words, and how often to try: an address that nobody listens at is not worth waiting for."""
+def _unreached(exc: Exception, client: BinanceClient) -> Failure:
+    """Nobody has answered. Fewer attempts where waiting is unlikely to help."""
     reason = getattr(exc.args[0], "reason", None) if exc.args else None
-    if isinstance(reason, NameResolutionError):
-        return "name not resolved", 1
-    if isinstance(exc, exceptions.SSLError):
-        return "its certificate is not trusted", 1
-    if isinstance(exc, exceptions.ConnectTimeout):
-        return "time-out while connecting", 2
-    if isinstance(reason, NewConnectionError):
-        return "connection refused" if "refused" in str(reason) else "no route to it", 2
-    if isinstance(exc, exceptions.Timeout):
-        return f"time-out: no answer within {access.timeout:g} s", 3
-    return "connection dropped", 4
+    match exc, reason:
+        case ValueError(), _:
+            message = f"`exchange_url` is {client.address!r}, no address"
+            return Failure(ParameterError(message, "write it as https://api.binance.com"), max_attempts=1)
+        case _, NameResolutionError():
+            cause, attempts = "name not resolved", 1
+        case exceptions.SSLError(), _:
+            cause, attempts = "its certificate is not trusted", 1
+        case exceptions.ConnectTimeout(), _:
+            cause, attempts = "time-out while connecting", 2
+        case _, NewConnectionError():
+            refused = isinstance(reason.__cause__, ConnectionRefusedError)
+            cause, attempts = "connection refused" if refused else "no route to it", 2
+        case exceptions.Timeout(), _:
+            cause, attempts = f"time-out: no answer within {client.timeout:g} s", 3
+        case _:
+            cause, attempts = "connection dropped", 4
+    here = "start the replay exchange with `python -m make_us_rich.replay`"
+    remedy = here if client.is_local else "try the replay exchange with --env=demo"
+    error = ExchangeUnreachableError(
+        f"Binance cannot be reached at {client.address} ({cause})",
+        f"{remedy}, or another address with --params=exchange_url={DATA_ONLY}",
+    )
+    return Failure(error, attempts)

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from make_us_rich.domain.klines import PRICE_COLUMNS
-from make_us_rich.features.columns import day_of_week
-from make_us_rich.features.hours import naive_utc
+from make_us_rich.features.base import FeatureSet, day_of_week, naive_utc
 
 COLUMNS: tuple[str, ...] = (
     "day_of_week",
@@ -16,10 +15,9 @@ COLUMNS: tuple[str, ...] = (
     *PRICE_COLUMNS,
     "close_change",
 )
-WARMUP = 0
 
 
-def calendar_ohlc(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
+def calendar_ohlc(klines: pd.DataFrame) -> dict[str, ArrayLike]:
     """Calendar of the open time (UTC) and prices (quote currency), one value a candle.
 
     - ``day_of_week``: 0 on Monday to 6 on Sunday.
@@ -29,29 +27,20 @@ def calendar_ohlc(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
     - ``open``, ``high``, ``low``, ``close``: as traded.
     - ``close_change``: close - open.
     """
+    days = naive_utc(pd.DatetimeIndex(klines["timestamp"])).astype("datetime64[D]")
+    months, weekday = days.astype("datetime64[M]"), day_of_week(days)
+    # ISO 8601: the number of a week is that of its Thursday within that Thursday's year.
+    thursdays = days + (3 - weekday).astype("timedelta64[D]")
+    days_since_new_year = (thursdays - thursdays.astype("datetime64[Y]")).astype(np.int64)
     prices = {price: klines[price].to_numpy() for price in PRICE_COLUMNS}
     return {
-        **_calendar(naive_utc(pd.DatetimeIndex(klines["timestamp"]))),
+        "day_of_week": weekday,
+        "day_of_month": (days - months).astype(np.int64) + 1,
+        "week_of_year": days_since_new_year // 7 + 1,
+        "month_of_year": months.astype(np.int64) % 12 + 1,
         **prices,
         "close_change": prices["close"] - prices["open"],
     }
 
 
-def _calendar(opened: NDArray[np.datetime64]) -> dict[str, NDArray[np.generic]]:
-    days = opened.astype("datetime64[D]")
-    months = days.astype("datetime64[M]")
-    weekday = day_of_week(days)
-    thursdays: NDArray[np.datetime64] = days + (3 - weekday).astype("timedelta64[D]")
-    return {
-        "day_of_week": weekday,
-        "day_of_month": (days - months).astype(np.int64) + 1,
-        "week_of_year": _iso_week(thursdays),
-        "month_of_year": months.astype(np.int64) % 12 + 1,
-    }
-
-
-def _iso_week(thursdays: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """ISO 8601: a week has the number of its Thursday within that Thursday's year."""
-    days_since_new_year = thursdays - thursdays.astype("datetime64[Y]")
-    weeks: NDArray[np.int64] = days_since_new_year.astype(np.int64) // 7 + 1
-    return weeks
+CALENDAR_OHLC = FeatureSet("calendar_ohlc", COLUMNS, warmup=0, compute=calendar_ohlc)

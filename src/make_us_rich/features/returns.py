@@ -1,16 +1,14 @@
-"""Our feature set: returns, how far the price moved, when, and how much was traded."""
+"""The baseline's feature set: returns, realised volatility, time of the week and activity."""
 
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from make_us_rich.features.columns import Column, column_of, hourly_range
-from make_us_rich.features.hours import naive_utc, position_in_run
+from make_us_rich.features.base import Column, FeatureSet, column_of, hourly_range, naive_utc, position_in_run
 
 HOURS: tuple[int, ...] = (1, 24, 168)
 """Spans of realised range and volatility: an hour, a day, a week."""
-
 COLUMNS: tuple[str, ...] = (
     "log_return",
     *(f"range_{hours}h" for hours in HOURS),
@@ -21,8 +19,6 @@ COLUMNS: tuple[str, ...] = (
     "log_trades",
     "taker_imbalance",
 )
-WARMUP = max(HOURS)
-"""A week of returns takes one candle more than a week, so the first 168 rows of a run are not complete."""
 
 
 def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
@@ -34,15 +30,19 @@ def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
       Return", Journal of Business 53).
     - ``volatility_{1,24,168}h``: square root of the mean of the squared log returns over the last hours
       (realised volatility, Andersen and Bollerslev 1998, International Economic Review 39).
-    - ``hour_of_day`` 0 to 23 and ``day_of_week`` 0 on Monday to 6, of the open time in UTC. Indices, since a
-      model makes dummies, embeddings or sines from them exactly, and not the other way round.
+    - ``hour_of_day`` 0 to 23 and ``day_of_week`` 0 on Monday to 6, of the open time in UTC.
     - ``log_volume`` and ``log_trades``: log(1 + base currency traded), log(1 + number of trades).
     - ``taker_imbalance``: 2 x taker-buy volume / volume - 1, from -1 (takers only sold) to 1 (they only
       bought); 0 without a trade.
     """
     opened = klines["timestamp"].dt
+    position = position_in_run(naive_utc(pd.DatetimeIndex(klines["timestamp"])))
+    close, ranges = column_of(klines, "close"), hourly_range(klines)
+    log_return = np.where(position > 0, np.log(close / np.roll(close, 1)), np.nan)
     return {
-        **_moves(klines),
+        "log_return": log_return,
+        **{f"range_{hours}h": _root_mean_square(ranges, position, hours) for hours in HOURS},
+        **{f"volatility_{hours}h": _root_mean_square(log_return, position, hours) for hours in HOURS},
         "hour_of_day": opened.hour,
         "day_of_week": opened.day_of_week,
         "log_volume": np.log1p(klines["volume"]),
@@ -51,29 +51,8 @@ def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
     }
 
 
-def _moves(klines: pd.DataFrame) -> dict[str, Column]:
-    position = position_in_run(naive_utc(pd.DatetimeIndex(klines["timestamp"])))
-    log_return = _log_return(klines, position)
-    ranges = hourly_range(klines)
-    return {
-        "log_return": log_return,
-        **{f"range_{hours}h": _root_mean_square(ranges, position, hours) for hours in HOURS},
-        **{f"volatility_{hours}h": _root_mean_square(log_return, position, hours) for hours in HOURS},
-    }
-
-
-def _log_return(klines: pd.DataFrame, position: NDArray[np.intp]) -> Column:
-    close = column_of(klines, "close")
-    before = np.roll(close, 1)
-    return np.where(position > 0, np.log(close / before), np.nan)
-
-
 def _root_mean_square(values: Column, position: NDArray[np.intp], hours: int) -> Column:
-    """Over the last hours, NaN until that many lie in the run, ``[row]``.
-
-    Each window is summed by itself: a running sum would make a value depend on where the series starts, and
-    serving, which computes on the last candles only, would differ from training.
-    """
+    """Over the last hours, NaN until the run has that many, ``[row]``; each window is summed separately."""
     means = np.full(len(values), np.nan)
     if len(values) >= hours:
         means[hours - 1 :] = sliding_window_view(values**2, hours).mean(axis=-1)
@@ -85,3 +64,7 @@ def _taker_imbalance(klines: pd.DataFrame) -> Column:
     half = np.full(len(volume), 0.5)
     share: Column = np.divide(column_of(klines, "tb_base_av"), volume, out=half, where=volume > 0)
     return 2 * share - 1
+
+
+# A week of returns needs one candle more than a week.
+RETURNS = FeatureSet("returns", COLUMNS, warmup=max(HOURS), compute=returns)

@@ -1,7 +1,7 @@
-"""The chronological split: fit, validation and test windows, an embargo of the horizon between them."""
+"""The chronological split: training, validation and test windows, an embargo of the horizon between them."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -9,19 +9,25 @@ from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from make_us_rich.domain.errors import DataError
+from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.klines import HOUR_MS
-from make_us_rich.features.hours import naive_utc
+from make_us_rich.features.base import naive_utc
 from make_us_rich.features.windows import Rows, Windows
+
+HOUR = np.timedelta64(HOUR_MS, "ms")
+MAX_ROWS = 1_000_000
+"""More candles than any market has."""
 
 
 class Split(BaseModel):
     """Where the rows are cut; the same for every architecture.
 
     Attributes:
-        rows: Candles that were split; the training rows and the test rows add up to them.
-        test_start: Open time of the first test candle, UTC.
-        validation_fraction: Share of the training windows, the last ones, that validate.
+        rows: Number of candles that were split.
+        test_start: Open time of the first test candle, UTC; one hour after the last candle where nothing is tested.
+        validation_fraction: Share of the windows before the test, the last ones, that validate.
         horizon: Hours ahead, which is also the embargo between two parts.
+        train_size: Hours before the test that training and validation windows may see; None for all of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,19 +36,20 @@ class Split(BaseModel):
     test_start: AwareDatetime
     validation_fraction: float = Field(gt=0, lt=1)
     horizon: int = Field(ge=1)
+    train_size: int | None = Field(default=None, ge=1)
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Forecast origins of each part, ascending, ``[window]``; those that the embargo takes are in none.
+    """Forecast origins of each part, ascending, ``[window]``; those in the embargo are in none.
 
     Attributes:
-        fit: What weights are fitted on.
-        validation: What stops and calibrates the fit.
-        test: What the result is judged on.
+        train: Weights are fitted on them.
+        validation: They stop and calibrate the fit.
+        test: The result is evaluated on them.
     """
 
-    fit: Rows
+    train: Rows
     validation: Rows
     test: Rows
 
@@ -51,32 +58,30 @@ class Origins:
 class Parts:
     """Windows of each part, over the same arrays; see `Origins`."""
 
-    fit: Windows
+    train: Windows
     validation: Windows
     test: Windows
 
+    def train_validation(self) -> Windows:
+        """Training and validation windows: the data of a fit that needs no validation."""
+        return self.train.at(np.concatenate([self.train.origins, self.validation.origins]))
 
-def split_rows(timestamps: pd.DatetimeIndex, test_fraction: float, validation_fraction: float, horizon: int) -> Split:
-    """Cut the rows in two, the last ones for the test; not one is lost.
+
+def split_rows(timestamps: pd.DatetimeIndex, validation_fraction: float, train_size: int | None = None) -> Split:
+    """Leave no test part: a fit that is published sees every candle.
 
     Args:
         timestamps: Open times, UTC, ascending, ``[row]``.
-        test_fraction: Share of the rows, between 0 and 1, rounded to a whole row.
         validation_fraction: Share of the training windows, between 0 and 1.
-        horizon: Hours ahead, 1 or more.
-
-    Raises:
-        DataError: The test part is shorter than the horizon, so that no test window fits in.
+        train_size: See `Split`.
     """
-    rows = len(timestamps)
-    test_rows = count_test_rows(rows, test_fraction)
-    if not horizon <= test_rows < rows:
-        raise DataError(
-            f"{rows} candles leave {test_rows} for the test part and {horizon} are needed for one forecast;"
-            " raise history_days or test_fraction"
-        )
-    start: datetime = timestamps[rows - test_rows].to_pydatetime()
-    return Split(rows=rows, test_start=start, validation_fraction=validation_fraction, horizon=horizon)
+    return Split(
+        rows=len(timestamps),
+        test_start=(timestamps[-1] + pd.Timedelta(hours=1)).to_pydatetime(),
+        validation_fraction=validation_fraction,
+        horizon=HORIZON,
+        train_size=train_size,
+    )
 
 
 def split_windows(windows: Windows, split: Split) -> Parts:
@@ -87,23 +92,23 @@ def split_windows(windows: Windows, split: Split) -> Parts:
     """
     if windows.horizon > split.horizon:
         raise DataError(
-            f"the windows look {windows.horizon} hours ahead and the split keeps {split.horizon} apart;"
-            " run the preprocessing pipeline again"
+            f"the windows look {windows.horizon} hours ahead and the split's embargo is {split.horizon} hours",
+            "run the preprocessing pipeline again",
         )
     parts = split_origins(windows.timestamps, windows.origins, split)
-    return Parts(windows.at(parts.fit), windows.at(parts.validation), windows.at(parts.test))
+    return Parts(windows.at(parts.train), windows.at(parts.validation), windows.at(parts.test))
 
 
 def split_origins(timestamps: NDArray[np.datetime64], origins: Rows, split: Split) -> Origins:
-    """Sort forecast origins into parts, so that no target is shared between two.
+    """Sort forecast origins into parts that share no target.
 
     - Test: the first target opens at or after ``test_start``.
-    - Training: every target opens before ``test_start``. The origins in between belong to neither.
-    - Validation: the last ``validation_fraction`` of the training windows, rounded to a whole window.
-    - Fit: the other training windows whose targets all open no later than the first validation origin.
+    - Training and validation: every target opens before ``test_start``. The origins in between belong to no part.
+    - Validation: the last ``validation_fraction`` of these windows, rounded to a whole window.
+    - Training: the others whose targets all open no later than the first validation origin.
 
-    So origins of consecutive parts are at least the horizon apart. A validation or test window may see
-    candles that were targets of the part before it: they are its past.
+    Origins of consecutive parts are at least the horizon apart. A validation or test window may see candles that
+    were targets of the part before it: they are its past.
 
     Args:
         timestamps: Open times, UTC, ``datetime64[ms]``, ``[row]``.
@@ -115,32 +120,32 @@ def split_origins(timestamps: NDArray[np.datetime64], origins: Rows, split: Spli
     """
     if len(timestamps) != split.rows:
         raise DataError(
-            f"the split was made for {split.rows} candles and there are {len(timestamps)};"
-            " run the preprocessing pipeline again"
+            f"the split was made for {split.rows} candles and there are {len(timestamps)}",
+            "run the preprocessing pipeline again",
         )
-    opens = timestamps[origins]
-    train = origins[opens + split.horizon * _HOUR < _test_start(split)]
-    test = origins[opens + _HOUR >= _test_start(split)]
-    cut = len(train) - count_validation(len(train), split.validation_fraction)
-    fit, validation = train[:cut], train[cut:]
+    opens, test_start = timestamps[origins], naive_utc(pd.DatetimeIndex([split.test_start]))[0]
+    before = origins[opens + split.horizon * HOUR < test_start]
+    if split.train_size is not None:
+        before = before[timestamps[before] + HOUR >= test_start - split.train_size * HOUR]
+    test = origins[opens + HOUR >= test_start]
+    cut = len(before) - round(len(before) * split.validation_fraction)
+    train, validation = before[:cut], before[cut:]
     if len(validation):
-        fit = fit[timestamps[fit] + split.horizon * _HOUR <= timestamps[validation[0]]]
-    return Origins(fit, validation, test)
+        train = train[timestamps[train] + split.horizon * HOUR <= timestamps[validation[0]]]
+    return Origins(train, validation, test)
 
 
-def count_test_rows(rows: int, test_fraction: float) -> int:
-    """Rows of the test part."""
-    return round(rows * test_fraction)
+def min_rows(min_history: int, validation_fraction: float) -> int:
+    """Smallest number of candles, without a gap, that gives training and validation a window.
 
+    Args:
+        min_history: Rows that one input needs, its lookback and the warm-up of its features.
+        validation_fraction: Share of the training windows, between 0 and 1.
+    """
 
-def count_validation(training_windows: int, validation_fraction: float) -> int:
-    """Windows of the validation part."""
-    return round(training_windows * validation_fraction)
+    def suffice(rows: int) -> bool:
+        windows = rows - HORIZON - (min_history - 1)
+        validation = round(windows * validation_fraction)
+        return validation > 0 and windows - validation >= HORIZON
 
-
-_HOUR = np.timedelta64(HOUR_MS, "ms")
-
-
-def _test_start(split: Split) -> np.datetime64:
-    start: np.datetime64 = naive_utc(pd.DatetimeIndex([split.test_start]))[0]
-    return start
+    return bisect_left(range(MAX_ROWS), True, key=suffice)

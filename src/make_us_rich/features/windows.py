@@ -8,7 +8,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from make_us_rich.domain.errors import DataError, ParameterError
-from make_us_rich.features.hours import naive_utc, position_in_run
+from make_us_rich.domain.forecast import TARGETS
+from make_us_rich.features.base import naive_utc, position_in_run
 
 Rows = NDArray[np.intp]
 """Row indices into a feature frame."""
@@ -27,7 +28,7 @@ class Windows:
 
     Attributes:
         features: Unscaled, ``[row, feature]``.
-        closes: Quote currency, ``[row]``.
+        prices: By target, close, high or low of each hour, quote currency, ``[row]``.
         timestamps: Open times, UTC, ``datetime64[ms]`` without a zone, ascending, ``[row]``.
         origins: Row index of the last candle seen, ascending, ``[window]``.
         lookback: Rows that a model sees.
@@ -36,7 +37,7 @@ class Windows:
     """
 
     features: NDArray[np.float32]
-    closes: NDArray[np.float64]
+    prices: dict[str, NDArray[np.float64]]
     timestamps: NDArray[np.datetime64]
     origins: Rows
     lookback: int
@@ -63,11 +64,26 @@ class Windows:
         view: NDArray[np.float32] = np.moveaxis(sliding_window_view(self.features, self.lookback, axis=0), 2, 1)
         return view
 
-    def targets(self) -> NDArray[np.float64]:
-        """Log returns that came true, ``log(close[t + h] / close[t])`` for h >= 1, ``[window, horizon]``."""
-        ahead = self.closes[self.origins[:, None] + np.arange(1, self.horizon + 1)]
-        targets: NDArray[np.float64] = np.log(ahead / self.last_closes()[:, None])
-        return targets
+    @property
+    def closes(self) -> NDArray[np.float64]:
+        """Close of each hour, in quote currency, ``[row]``."""
+        return self.prices["close"]
+
+    def targets(self, target: str = "close") -> NDArray[np.float64]:
+        """Log returns from the last close seen that came true, ``[window, horizon]``.
+
+        ``close`` is ``log(close[t + h] / close[t])`` for h >= 1; ``high`` is the largest of
+        ``log(high[t + i] / close[t])`` over the hours i from 1 to h and 0, ``low`` the smallest of the lows and 0.
+        """
+        ahead = self.prices[target][self.origins[:, None] + np.arange(1, self.horizon + 1)]
+        returns: NDArray[np.float64] = np.log(ahead / self.last_closes()[:, None])
+        if target == "high":
+            return np.maximum.accumulate(returns, axis=1).clip(min=0)
+        return np.minimum.accumulate(returns, axis=1).clip(max=0) if target == "low" else returns
+
+    def all_targets(self) -> dict[str, NDArray[np.float64]]:
+        """`targets` of closes, highs and lows."""
+        return {target: self.targets(target) for target in TARGETS}
 
     def last_closes(self) -> NDArray[np.float64]:
         """Close of the last candle seen, in quote currency, ``[window]``."""
@@ -76,6 +92,19 @@ class Windows:
     def at(self, origins: Rows) -> "Windows":
         """Windows at other origins of the same rows; the arrays are shared."""
         return replace(self, origins=origins)
+
+    def newest(self, count: int) -> "Windows":
+        """The newest windows, with copies of the rows that they need and of no others."""
+        origins = self.origins[-count:]
+        first = origins[0] - self.lookback + 1
+        rows = slice(first, origins[-1] + self.horizon + 1)
+        return replace(
+            self,
+            features=self.features[rows].copy(),
+            prices={target: values[rows].copy() for target, values in self.prices.items()},
+            timestamps=self.timestamps[rows].copy(),
+            origins=origins - first,
+        )
 
 
 def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, horizon: int) -> Windows:
@@ -88,12 +117,12 @@ def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, ho
         horizon: Hours ahead, 1 or more.
 
     Raises:
-        DataError: A feature row has no candle, or a close is not a positive number.
+        DataError: A feature row has no candle, or a price is not a positive number.
         ParameterError: The lookback or the horizon is less than 1.
     """
     return Windows(
-        features=np.ascontiguousarray(features, dtype=np.float32),
-        closes=_closes(features, klines),
+        features=features.to_numpy().astype(np.float32, order="C"),
+        prices=_prices(features, klines),
         timestamps=naive_utc(pd.DatetimeIndex(features.index)),
         origins=find_origins(features, lookback, horizon),
         lookback=lookback,
@@ -138,7 +167,7 @@ def _contiguous(origins: Rows) -> bool:
     return bool((np.diff(origins) == 1).all())
 
 
-def _closes(features: pd.DataFrame, klines: pd.DataFrame) -> NDArray[np.float64]:
+def _prices(features: pd.DataFrame, klines: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     rows = pd.DatetimeIndex(klines["timestamp"]).get_indexer(pd.DatetimeIndex(features.index))
     if (rows < 0).any():
         missing = features.index[int(np.argmax(rows < 0))]
@@ -146,7 +175,8 @@ def _closes(features: pd.DataFrame, klines: pd.DataFrame) -> NDArray[np.float64]
             f"no candle opens at {missing:%Y-%m-%d %H:%M} UTC, yet it has features;"
             " run the preprocessing pipeline again"
         )
-    closes = klines["close"].to_numpy(np.float64)[rows]
-    if not (np.isfinite(closes) & (closes > 0)).all():
-        raise DataError("a close is not a positive number; run the fetching pipeline again")
-    return closes
+    prices = {target: klines[target].to_numpy(np.float64)[rows] for target in TARGETS}
+    for target, values in prices.items():
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise DataError(f"a {target} is not a positive number; run the fetching pipeline again")
+    return prices

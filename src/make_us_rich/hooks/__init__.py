@@ -1,1 +1,1 @@
-"""What happens around a run: the demo's exchange, checks and locks before it, its record."""
+"""Kedro hooks: checks and locks before a run, the record of runs, and what MLflow records."""

@@ -1,4 +1,4 @@
-"""An ONNX graph that keeps the contract, ready to run."""
+"""The ONNX contract of every model (docs/models.md), and a graph that keeps it, ready to run on candles."""
 
 from __future__ import annotations
 
@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.onnx_contract import INPUT, OUTPUT
+from make_us_rich.domain.forecast import TARGETS
+from make_us_rich.domain.manifest import CONTRACT
+from make_us_rich.features.base import FeatureSet
+from make_us_rich.features.registry import FEATURE_SETS, compute_features
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from make_us_rich.backtest.calibration import Quantiles
+    from make_us_rich.domain.manifest import Reads
+
+INPUT = "features"
+"""Name of the graph's input: unscaled features, ``[batch, lookback, feature]``."""
+FIRST_OUTPUT = "quantiles"
+"""Name of the only output, the closes, of a graph of contract 1; later ones name them by target."""
+OPSET = 18
 
 
 class QuantileSession:
@@ -19,13 +32,20 @@ class QuantileSession:
     Args:
         onnx_model: Serialised graph.
         name: Whose graph it is, for error messages.
-        shapes: What the contract asks for: (lookback, features) of the input, (horizon, levels) of the output.
+        shapes: Shapes of the contract: (lookback, features) of the input, (horizon, levels) of each output.
+        contract: Version of the contract.
 
     Raises:
-        ArtifactError: The bytes are no ONNX graph, or its inputs or outputs are not the contract's.
+        ArtifactError: The bytes are no ONNX graph, or its input or outputs differ from the contract.
     """
 
-    def __init__(self, onnx_model: bytes, name: str, shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        onnx_model: bytes,
+        name: str,
+        shapes: tuple[tuple[int, int], tuple[int, int]],
+        contract: int = CONTRACT,
+    ) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -34,33 +54,87 @@ class QuantileSession:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
-        except Exception as exc:  # onnxruntime has a family of its own for each kind of damage, without a base class
-            raise ArtifactError(f"{name}: the ONNX model cannot be read; train the pair again") from exc
-        self._check(name, shapes)
-
-    def _check(self, name: str, shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+        except Exception as exc:  # onnxruntime's errors have no common base class
+            raise ArtifactError(f"{name}: the ONNX model cannot be read", "train the pair again") from exc
         found = [(end.name, *end.shape[1:]) for end in (*self._session.get_inputs(), *self._session.get_outputs())]
-        wanted = [(INPUT, *shapes[0]), (OUTPUT, *shapes[1])]
-        # The feature axis may be left open by graphs that pick their columns.
-        if len(found) != 2 or any(not _fits(have, want) for have, want in zip(found, wanted, strict=True)):
+        self._outputs = {"close": FIRST_OUTPUT} if contract == 1 else {target: target for target in TARGETS}
+        expected = [(INPUT, *shapes[0]), *((output, *shapes[1]) for output in self._outputs.values())]
+        if len(found) != len(expected) or not all(map(_matches, found, expected)):
             raise ArtifactError(
-                f"{name}: the ONNX model has the ends {found}, the contract asks for {wanted}; train the pair again"
+                f"{name}: the ONNX model has the inputs and outputs {found}, the contract asks for {expected}",
+                "train the pair again",
             )
 
-    def quantiles(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Quantiles of log(close[t+h] / close[t]).
+    def quantiles(self, inputs: NDArray[np.float32]) -> Quantiles:
+        """Quantiles of the log returns that `Windows.targets` gives.
 
         Args:
             inputs: Unscaled features, ``[window, lookback, feature]``.
 
         Returns:
-            ``[window, horizon, level]``.
+            By target ``[window, horizon, level]``.
         """
-        (quantiles,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(inputs, dtype=np.float32)})
-        return np.asarray(quantiles)
+        feed = {INPUT: np.ascontiguousarray(inputs, dtype=np.float32)}
+        found = self._session.run(list(self._outputs.values()), feed)
+        return {target: np.asarray(values) for target, values in zip(self._outputs, found, strict=True)}
 
 
-def _fits(have: tuple[object, ...], want: tuple[object, ...]) -> bool:
-    return len(have) == len(want) and all(
-        h == w or (isinstance(h, str) and isinstance(w, int)) for h, w in zip(have, want, strict=True)
+def _matches(found: tuple[object, ...], expected: tuple[object, ...]) -> bool:
+    """Whether name and sizes are equal; a graph that selects its columns leaves the size of that axis open."""
+    return len(found) == len(expected) and all(
+        have == want or (isinstance(have, str) and isinstance(want, int))
+        for have, want in zip(found, expected, strict=True)
     )
+
+
+def require_features(name: str, reads: Reads) -> FeatureSet:
+    """The feature set that a graph reads.
+
+    Raises:
+        ArtifactError: This release does not compute it, or with other columns.
+    """
+    feature_set = FEATURE_SETS.get(reads.feature_set)
+    if feature_set is None or feature_set.columns != reads.columns:
+        raise ArtifactError(
+            f"{name}: this release does not compute its features, {len(reads.columns)} of {reads.feature_set!r}",
+            "train the pair again",
+        )
+    return feature_set
+
+
+class CandleSession:
+    """A graph together with its feature set: from candles to quantiles of log returns.
+
+    Args:
+        onnx_model: Serialised graph.
+        name: Whose graph it is, for error messages.
+        reads: Its input.
+        output: Horizons and levels of the contract.
+        contract: Its version.
+
+    Raises:
+        ArtifactError: The graph differs from the contract, or this release does not compute its features.
+    """
+
+    def __init__(
+        self, onnx_model: bytes, name: str, reads: Reads, output: tuple[int, int], contract: int = CONTRACT
+    ) -> None:
+        feature_set = require_features(name, reads)
+        self._reads = reads
+        shapes = (reads.lookback, len(reads.columns)), output
+        self._session = QuantileSession(onnx_model, name, shapes, contract)
+        self.candles = feature_set.min_history(reads.lookback)
+        """Closed candles in a row that one forecast needs."""
+
+    def inputs(self, klines: pd.DataFrame) -> NDArray[np.float32]:
+        """The newest input, ``[1, lookback, feature]``; not finite if a candle is bad.
+
+        Args:
+            klines: Closed candles, oldest first, at least ``candles`` hours in a row at the end.
+        """
+        features = compute_features(self._reads.feature_set, klines.tail(self.candles)).tail(self._reads.lookback)
+        return features.to_numpy(np.float32)[None]
+
+    def quantiles(self, inputs: NDArray[np.float32]) -> Quantiles:
+        """See ``QuantileSession.quantiles``."""
+        return self._session.quantiles(inputs)

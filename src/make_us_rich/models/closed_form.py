@@ -1,36 +1,50 @@
-"""What architectures without a training loop share: their windows, their quantiles, their history, their graph."""
+"""Quantile tables, losses and ONNX graphs of architectures that are fitted without a training loop."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from make_us_rich.domain.onnx_contract import INPUT, OPSET, OUTPUT
+from make_us_rich.backtest.calibration import Quantiles, nest
+from make_us_rich.domain.forecast import TARGETS
+from make_us_rich.inference.session import INPUT, OPSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from onnx import NodeProto
-
-    from make_us_rich.features.split import Parts
-    from make_us_rich.features.windows import Windows
+    from onnx import ModelProto
 
 Shapes = tuple[tuple[int, int | str], tuple[int, int]]
-"""(lookback, features) of the input, the features by a name where a graph picks its own; (horizon, levels)."""
-
-
-def training_windows(parts: Parts) -> Windows:
-    """The fit and the validation windows: where nothing is stopped or calibrated, both are learned from."""
-    return parts.fit.at(np.concatenate([parts.fit.origins, parts.validation.origins]))
+"""(lookback, features) of the input, the features by a name if a graph selects its own; (horizon, levels)."""
 
 
 def hold_median(table: NDArray[np.float64], levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles by horizon with the median at zero and the others on their own side of it; ``[horizon, level]``."""
     sides = np.sign(np.asarray(levels) - 0.5)
     return np.where(sides == 0, 0.0, sides * np.maximum(sides * table, 0.0))
+
+
+def quantile_tables(
+    ratios: Mapping[str, NDArray[np.floating]], levels: tuple[float, ...], symmetry: NDArray[np.floating] | float = 0.0
+) -> Quantiles:
+    """Quantiles of standardised returns by target, the median of the closes at 0; ``[horizon, level]`` each.
+
+    Args:
+        ratios: Returns over their forecast volatility, by target, ``[window, horizon]``.
+        levels: Symmetric around 0.5, ``[level]``.
+        symmetry: Weight, from 0 to 1, of quantiles that are alike for rising and falling prices; one for all horizons
+            or by horizon, ``[horizon, 1]``.
+    """
+    close, high, low = (np.quantile(ratios[target], levels, axis=0).T for target in TARGETS)
+    close = hold_median(close, levels)
+    if np.any(symmetry):
+        upwards = np.quantile(np.concatenate([ratios["high"], -ratios["low"]]), levels, axis=0).T
+        close = (1 - symmetry) * close + symmetry * symmetric_quantiles(ratios["close"], levels)
+        high = (1 - symmetry) * high + symmetry * upwards
+        low = (1 - symmetry) * low - symmetry * upwards[:, ::-1]
+    return nest({"close": close, "high": high, "low": low})
 
 
 def symmetric_quantiles(values: NDArray[np.floating], levels: tuple[float, ...]) -> NDArray[np.float64]:
@@ -46,30 +60,60 @@ def symmetric_quantiles(values: NDArray[np.floating], levels: tuple[float, ...])
         ``[horizon, level]``.
     """
     distance = 2 * np.asarray(levels) - 1
-    widths = np.quantile(np.abs(values), np.abs(distance), axis=0).T
-    quantiles: NDArray[np.float64] = np.sign(distance) * widths
+    sizes = np.quantile(np.abs(values), np.abs(distance), axis=0).T
+    quantiles: NDArray[np.float64] = np.sign(distance) * sizes
     return quantiles
 
 
-def loss_history(losses: Sequence[float]) -> pd.DataFrame:
-    """One row a step of the fit; nothing was validated."""
-    return pd.DataFrame({"step": np.arange(len(losses)), "train_loss": losses, "validation_loss": np.nan})
+def mean_pinball(targets: NDArray[np.floating], quantiles: NDArray[np.floating], level: float) -> NDArray[np.floating]:
+    """Mean of ``scores.pinball`` at one level over the windows, ``[horizon]``, in a fifth of the time.
+
+    Args:
+        targets: ``[horizon, window]``.
+        quantiles: The same shape; overwritten, because a fit needs dozens of such arrays.
+        level: Of the quantiles.
+    """
+    errors = np.subtract(targets, quantiles, out=quantiles)
+    mean: NDArray[np.floating] = level * errors.mean(axis=1) - np.minimum(errors, 0, out=errors).mean(axis=1)
+    return mean
 
 
-def serialise(name: str, nodes: list[NodeProto], constants: Mapping[str, NDArray[np.generic]], shapes: Shapes) -> bytes:
-    """A graph of the contract, written by hand: no training framework is needed.
+def build_onnx(name: str, formula: str, constants: Mapping[str, NDArray[np.generic]], shapes: Shapes) -> ModelProto:
+    """A graph of the contract from a formula; it needs no training framework.
 
     Args:
         name: The architecture's.
-        nodes: From ``INPUT`` and the constants to ``OUTPUT``.
-        constants: By the name that the nodes have for each.
-        shapes: Of the two ends, without the batch.
+        formula: Nodes in ONNX's textual syntax, such as ``squares = Mul (returns, returns)``, one a line, from
+            ``features`` and the constants to ``close``, ``high`` and ``low``.
+        constants: By their names in the formula.
+        shapes: Of input and output, without the batch.
     """
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import numpy_helper, parser
 
-    ends = {end: ["batch", *shape] for end, shape in zip((INPUT, OUTPUT), shapes, strict=True)}
-    first, last = (helper.make_tensor_value_info(end, TensorProto.FLOAT, shape) for end, shape in ends.items())
-    held = [numpy_helper.from_array(np.asarray(value), constant) for constant, value in constants.items()]
-    graph = helper.make_graph(nodes, name, [first], [last], held)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    return bytes(model.SerializeToString())
+    (lookback, features), (horizon, levels) = shapes
+    outputs = ", ".join(f"float[batch, {horizon}, {levels}] {target}" for target in TARGETS)
+    model = parser.parse_model(f"""
+        <ir_version: 10, opset_import: ["": {OPSET}]>
+        {name} (float[batch, {lookback}, {features}] {INPUT}) => ({outputs})
+        {{ {formula} }}
+    """)
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items())
+    return model
+
+
+def scaled_tables(
+    sigma: NDArray[np.floating], tables: Mapping[str, NDArray[np.floating]]
+) -> dict[str, NDArray[np.float32]]:
+    """Volatility times tables, by target, ``[window, horizon, level]`` from ``[window, horizon]`` and the tables."""
+    return {target: sigma[:, :, None] * table for target, table in tables.items()}
+
+
+SCALED_TABLES = "scale = Unsqueeze (sigma, last_axis)\n" + "\n".join(
+    f"{target} = Mul (scale, {target}_table)" for target in TARGETS
+)
+"""The same as a formula."""
+
+
+def table_constants(tables: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.generic]]:
+    """The constants of `SCALED_TABLES`."""
+    return {"last_axis": np.array([2]), **{f"{target}_table": table[None] for target, table in tables.items()}}

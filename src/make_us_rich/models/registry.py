@@ -1,20 +1,33 @@
-"""The registry of names: one line an architecture."""
+"""The architectures by name, the recipes that a manifest stores, and the candidates of a run."""
 
-from pydantic import BaseModel, ConfigDict
+from __future__ import annotations
 
-from make_us_rich.domain.errors import ParameterError
+import json
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from make_us_rich.domain.errors import ArtifactError, ParameterError, first_problem
 from make_us_rich.domain.forecast import BASELINE
+from make_us_rich.domain.manifest import sha256
+from make_us_rich.models.base import Accelerator, Architecture, Challenger
 from make_us_rich.models.baseline import Baseline
+from make_us_rich.models.corrected_har import Lstm, PatchTransformer
+from make_us_rich.models.ensemble import QuantileEnsemble
 from make_us_rich.models.har import Har
-from make_us_rich.models.har_week import HarWeek
-from make_us_rich.models.interface import Accelerator, Architecture
-from make_us_rich.models.lstm import Lstm
-from make_us_rich.models.lstm_levels import LstmLevels
-from make_us_rich.models.patch_transformer import PatchTransformer
+from make_us_rich.models.levels import LstmLevels
+
+Recipe = dict[str, dict[str, Any]]
+"""Hyperparameters, as JSON, by architecture: one entry, or one for each member of an ensemble."""
 
 
 class TrainingParameters(BaseModel):
-    """``params:training``: what all fits share, and the hyperparameters of each architecture by its name."""
+    """``params:training``: settings of all fits, and the hyperparameters of each architecture by its name.
+
+    Attributes:
+        seed: Seed of all randomness.
+        accelerator: Device on which networks train; ``auto`` uses a GPU if there is one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,41 +36,123 @@ class TrainingParameters(BaseModel):
 
     baseline: Baseline
     har: Har
-    har_week: HarWeek
     lstm: Lstm
     patch_transformer: PatchTransformer
     lstm_levels: LstmLevels
 
     def architecture(self, name: str) -> Architecture:
-        """The architecture of a name; see ``requested`` for names that come from a user."""
+        """The architecture of a known name."""
         found: Architecture = getattr(self, name)
         return found
 
     @classmethod
     def names(cls) -> list[str]:
         """The names of all architectures."""
-        fields = cls.model_fields.items()
-        return [
-            name
-            for name, field in fields
-            if isinstance(field.annotation, type) and issubclass(field.annotation, Architecture)
-        ]
+        return [name for name in cls.model_fields if name not in ("seed", "accelerator")]
+
+    def with_best_params(self, best_params: Recipe) -> TrainingParameters:
+        """The parameters with the hyperparameters that tuning found in place of the configured ones.
+
+        Args:
+            best_params: All hyperparameters of an architecture by its name; empty if tuning found nothing better.
+
+        Raises:
+            ParameterError: They are of another release.
+        """
+        try:
+            return TrainingParameters.model_validate(self.model_dump() | best_params)
+        except ValidationError as exc:
+            path, problem = first_problem(exc)
+            raise ParameterError(
+                f"best_params.json: {path}: another release's ({problem})",
+                "delete the file in 06_models/<pair>, and run the tuning pipeline again",
+            ) from exc
 
 
-def requested(architectures: str) -> list[str]:
-    """The names in ``params:architectures``, joined there by a plus.
+def parse_architectures(architectures: str) -> list[str]:
+    """The names in ``params:architectures``, joined by a plus.
 
     Raises:
         ParameterError: A name is unknown.
     """
-    names = architectures.split("+")
-    known = TrainingParameters.names()
+    names, known = architectures.split("+"), TrainingParameters.names()
     for name in names:
         if name not in known:
-            raise ParameterError(f"parameter architectures: {name!r} is unknown; choose from {', '.join(known)}")
+            raise ParameterError(f"parameter architectures: {name!r} is unknown", f"choose from {', '.join(known)}")
     return names
 
 
 def with_baseline(architectures: str) -> list[str]:
-    """The names to fit: those asked for, and the baseline that their errors stand beside."""
-    return list(dict.fromkeys([*requested(architectures), BASELINE]))
+    """The names to fit: those of ``params:architectures``, and the baseline."""
+    return list(dict.fromkeys([*parse_architectures(architectures), BASELINE]))
+
+
+def recipe_of(name: str, challenger: Challenger) -> Recipe:
+    """The hyperparameters of a challenger.
+
+    Args:
+        name: The architecture's; an ensemble has its members' names instead.
+        challenger: A single architecture or an ensemble.
+    """
+    architecture = challenger.architecture
+    members = architecture.members if isinstance(architecture, QuantileEnsemble) else {name: architecture}
+    return {each: member.model_dump(mode="json") for each, member in members.items()}
+
+
+def restore_architectures(recipe: Recipe) -> dict[str, Architecture]:
+    """The architectures of a recipe, by name.
+
+    Args:
+        recipe: A result of ``recipe_of``, of this release or another.
+
+    Raises:
+        ArtifactError: This release has no such architecture, or not with these hyperparameters.
+    """
+    restored, known = {}, TrainingParameters.names()
+    for name, hyperparameters in recipe.items():
+        if name not in known:
+            raise ArtifactError(
+                f"recipe of {name}: this release has no such architecture, only {', '.join(known)}",
+                "train the pair again",
+            )
+        kind = cast("type[Architecture]", TrainingParameters.model_fields[name].annotation)
+        try:
+            restored[name] = kind.model_validate(hyperparameters)
+        except ValidationError as exc:
+            path, problem = first_problem(exc)
+            raise ArtifactError(
+                f"recipe of {name}: another release's: {path}: {problem}", "train the pair again"
+            ) from exc
+    return restored
+
+
+def config_hash(recipe: Recipe) -> str:
+    """Twelve hexadecimal digits of a recipe, whatever the order of its keys."""
+    return sha256(json.dumps(recipe, sort_keys=True).encode())[:12]
+
+
+class Candidates(BaseModel):
+    """The recipes of a run.
+
+    Attributes:
+        challengers: Recipes to fit, the baseline among them.
+        champion: The recipe being served, one entry for each of its members; empty if it is the baseline, or none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    challengers: Recipe
+    champion: Recipe = {}
+
+    @property
+    def feature_sets(self) -> set[str]:
+        """Names of the feature sets of all recipes."""
+        return {recipe["feature_set"] for recipe in (*self.challengers.values(), *self.champion.values())}
+
+    def architectures(self) -> dict[str, Architecture]:
+        """The challengers, ready to fit.
+
+        Raises:
+            ArtifactError: A hyperparameter is not of this release.
+        """
+        return restore_architectures(self.challengers)

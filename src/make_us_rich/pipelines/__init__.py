@@ -1,1 +1,1 @@
-"""The stages, each a modular pipeline of its own; they meet in the catalog and never import one another."""
+"""The stages, each a modular pipeline of its own; they share data through the catalog only."""

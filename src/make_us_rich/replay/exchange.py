@@ -1,18 +1,19 @@
-"""The five questions that the replay exchange answers, without any HTTP."""
+"""What the replay exchange answers, at which virtual time, and what each request weighs; without any HTTP."""
 
 import json
-from collections.abc import Callable
-from datetime import datetime
-from typing import Protocol
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
 
-from make_us_rich.replay.answer import Answer
-from make_us_rich.replay.clock import Clock
-from make_us_rich.replay.exchange_info import rate_limits, symbol_info
-from make_us_rich.replay.faults import Plan
-from make_us_rich.replay.intervals import FIXED, builds
-from make_us_rich.replay.protocol import invalid_interval, invalid_symbol, klines_query, symbols_query
-from make_us_rich.replay.series import Series, without_share
-from make_us_rich.replay.view import Moment, candles, last_close_index
+from make_us_rich.domain.errors import ParameterError
+from make_us_rich.domain.klines import INTERVAL_MS, from_ms, to_ms
+from make_us_rich.replay.protocol import Answer, RefusalError, klines_query, symbol_info, symbols_query
+from make_us_rich.replay.series import DAY_MS, WEEK_MS, Series, select_candles, without_share
+from make_us_rich.replay.simulated import SimulatedMarket
 
 PREFIX = "/api/v3/"
 PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -22,132 +23,160 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "klines": ("symbol", "interval", "startTime", "endTime", "timeZone", "limit"),
     "ticker/price": ("symbol", "symbols"),
 }
-"""Question to the parameters that it takes."""
-SPARED = ("ping", "time")
-"""Questions that faults leave alone unless told otherwise."""
-_WEIGHTS = {"ping": 1, "time": 1, "exchangeInfo": 20, "klines": 2, "ticker/price": 4}
+"""Endpoint to its parameters."""
+
+DEFAULT_WEIGHT_LIMIT = 6000
+_WEIGHTS = {"exchangeInfo": 20, "klines": 2, "ticker/price": 4}
 
 
-class Market(Protocol):
-    """What can be replayed: ``FolderMarket`` or ``SimulatedMarket``."""
+class Clock:
+    """Virtual time, in UTC: starts at any moment and runs at any speed.
 
-    @property
-    def title(self) -> str:
-        """What is replayed, in words."""
+    Args:
+        start: The virtual time at this moment; with a time zone.
+        speed: Virtual seconds per real second: 1 is real time, 3600 an hour a second, 0 is frozen.
+        real: Counts real seconds.
 
-    def about(self) -> dict[str, str] | dict[str, str | int]:
-        """What ``exchangeInfo`` says of this market."""
+    Raises:
+        ParameterError: The start has no time zone, or the speed is negative or not finite.
+    """
 
-    def symbols(self) -> tuple[str, ...]:
-        """The symbols that are listed."""
+    def __init__(self, start: datetime, speed: float = 1.0, real: Callable[[], float] = time.monotonic) -> None:
+        if not math.isfinite(speed) or speed < 0:
+            raise ParameterError(f"speed {speed} is out of range; give a number from 0 (frozen) upwards")
+        self.speed = speed
+        self._real = real
+        self.jump(start)
 
-    def series(self, symbol: str, now: int) -> Series | None:
-        """The candles of a symbol at least until ``now`` (ms UTC), or None where it does not exist."""
+    def jump(self, moment: datetime) -> None:
+        """Travel to a moment, forwards or backwards; the speed stays."""
+        self._anchor = to_ms(moment), self._real()
 
-    def price_decimals(self, symbol: str) -> int:
-        """Digits after the point of a symbol's prices."""
+    def advance(self, span: timedelta) -> None:
+        """Travel by a span, backwards where it is negative."""
+        self.jump(self.now() + span)
+
+    def now(self) -> datetime:
+        """Virtual time, UTC."""
+        return from_ms(self.now_ms())
+
+    def now_ms(self) -> int:
+        """Virtual time in milliseconds since 1970 UTC."""
+        start, since = self._anchor
+        return start + math.floor((self._real() - since) * self.speed * 1000)
+
+
+class FolderMarket:
+    """Replays the kline files of a folder; `make_us_rich.klines.files` says which are read.
+
+    Several files of a symbol are merged by open time; the first one, by name, keeps a candle that two have.
+
+    Args:
+        folder: The folder that holds the files.
+
+    Raises:
+        DataError: The folder is missing, has no kline files, or one of them is damaged or not understood.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        from make_us_rich.klines.files import find_files, read_candles
+
+        self._series: dict[str, Series] = {}
+        for symbol, paths in sorted(find_files(Path(folder)).items()):
+            interval, candles = read_candles(symbol, paths)
+            rows = [json.dumps(candle, separators=(",", ":")).encode() for candle in candles]
+            self._series[symbol] = Series(INTERVAL_MS[interval], [candle[0] for candle in candles], rows)
+        self.symbols = tuple(self._series)
+        self.title = f"{', '.join(self.symbols)} from {folder}"
+        self.about: Mapping[str, str | int] = {"market": "folder"}
+
+    def series(self, symbol: str, now: int) -> Series | None:  # noqa: ARG002
+        """The candles of a symbol, or None where there is no file of it."""
+        return self._series.get(symbol)
 
     def default_now(self) -> datetime:
-        """The virtual time to start at unless told otherwise, UTC."""
+        """Just after the last candle of the data has closed, UTC."""
+        return from_ms(max(series.opens[-1] + series.step for series in self._series.values()))
 
 
-def weight(question: str, query: dict[str, str]) -> int:
-    """The request weight that Binance counts."""
-    return 2 if question == "ticker/price" and "symbol" in query else _WEIGHTS.get(question, 1)
+Market: TypeAlias = FolderMarket | SimulatedMarket
 
 
 class Exchange:
-    """Answers questions about a market as of a clock.
+    """Answers requests about a market at the time of a clock; ``weight_limit`` is the one that ``exchangeInfo`` states.
 
-    Args:
-        market: What is replayed.
-        clock: What time it is.
-        weight_limit: The limit that ``exchangeInfo`` tells, weight per minute.
+    Attributes:
+        statuses: Symbol to status, such as ``HALT``, instead of the one that its candles give.
     """
 
     def __init__(self, market: Market, clock: Clock, weight_limit: int) -> None:
         self.market = market
         self.clock = clock
-        self._weight_limit = weight_limit
-        self._thinned: dict[tuple[str, float, int], tuple[Series, Series]] = {}
-        self._questions: dict[str, Callable[[dict[str, str], Plan], Answer]] = {
-            "ping": self._ping,
-            "time": self._time,
-            "exchangeInfo": self._exchange_info,
-            "klines": self._klines,
-            "ticker/price": self._ticker_price,
-        }
+        self.statuses: dict[str, str] = {}
+        self.weight_limit = weight_limit
+        self._minute = self._used = 0
+        self._lock = threading.Lock()
 
-    def answer(self, question: str, query: dict[str, str], plan: Plan) -> Answer:
-        """Answer one of ``PARAMETERS``.
+    def weigh(self, endpoint: str, query: Mapping[str, str], minute: int) -> int:
+        """Add a request's weight, as Binance counts it; returns the weight of all requests of a minute."""
+        weight = 2 if endpoint == "ticker/price" and "symbol" in query else _WEIGHTS.get(endpoint, 1)
+        with self._lock:
+            self._used = weight + (self._used if minute == self._minute else 0)
+            self._minute = minute
+            return self._used
 
-        Raises:
-            RefusalError: The query is wrong.
-        """
-        return self._questions[question](query, plan)
-
-    def _ping(self, _query: dict[str, str], _plan: Plan) -> Answer:
-        return Answer.of({})
-
-    def _time(self, _query: dict[str, str], _plan: Plan) -> Answer:
-        return Answer.of({"serverTime": self.clock.now_ms()})
-
-    def _exchange_info(self, query: dict[str, str], _plan: Plan) -> Answer:
+    def answer(
+        self, endpoint: str, query: Mapping[str, str], *, gaps: float = 0, seed: int = 0, unclosed: bool = True
+    ) -> Answer:
+        """Answer a request to one of ``PARAMETERS``; ``gaps`` is the share of candles that ``seed`` leaves out."""
         now = self.clock.now_ms()
-        names = self._named(query, now)
-        return Answer.of(
-            {
-                "timezone": "UTC",
-                "serverTime": now,
-                "rateLimits": rate_limits(self._weight_limit),
-                "exchangeFilters": [],
-                "symbols": [symbol_info(name, self.market.price_decimals(name)) for name in names],
-                "replay": {**self.market.about(), "speed": self.clock.speed},
-            }
-        )
+        if endpoint == "klines":
+            asked = klines_query(query)
+            series = self._series(asked.symbol, now)
+            if INTERVAL_MS.get(asked.interval, DAY_MS) % series.step:
+                raise RefusalError(-1120, "Invalid interval.")
+            if gaps:
+                series = without_share(series, gaps, f"{seed}:{asked.symbol}")
+            return Answer(200, b"[" + b",".join(select_candles(series, asked, now, unclosed=unclosed)) + b"]")
+        if endpoint == "exchangeInfo":
+            return self._exchange_info(query, now)
+        if endpoint == "ticker/price":
+            return self._ticker_price(query, now)
+        return Answer.of({"serverTime": now} if endpoint == "time" else {})
 
-    def _klines(self, query: dict[str, str], plan: Plan) -> Answer:
-        asked = klines_query(query)
-        now = self.clock.now_ms()
-        series = self._series(asked.symbol, now)
-        if FIXED.get(asked.interval) != series.step and not builds(series.step, asked.interval):
-            raise invalid_interval()
-        if plan.gaps:
-            series = self._with_gaps(asked.symbol, series, plan)
-        rows = candles(series, asked.interval, asked.window, Moment(now, plan.unclosed))
-        return Answer(200, b"[" + b",".join(rows) + b"]")
+    def _exchange_info(self, query: Mapping[str, str], now: int) -> Answer:
+        limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self.weight_limit}
+        symbols = []
+        for symbol, series in self._named(query, now).items():
+            closes = (json.loads(row)[4] for row in series.rows[-100:])
+            decimals = max((len(close.partition(".")[2].rstrip("0")) for close in closes), default=8)
+            symbols.append(symbol_info(symbol, decimals, self.statuses.get(symbol) or _status(series, now)))
+        info = {"timezone": "UTC", "serverTime": now, "rateLimits": [limit], "exchangeFilters": [], "symbols": symbols}
+        return Answer.of({**info, "replay": {**self.market.about, "speed": self.clock.speed}})
 
-    def _ticker_price(self, query: dict[str, str], _plan: Plan) -> Answer:
-        now = self.clock.now_ms()
-        names = self._named(query, now)
-        prices = [{"symbol": name, "price": price} for name in names if (price := self._price(name, now))]
+    def _ticker_price(self, query: Mapping[str, str], now: int) -> Answer:
+        prices = []
+        for symbol, series in self._named(query, now).items():
+            if closed := series.closed(now):
+                prices.append({"symbol": symbol, "price": str(json.loads(series.rows[closed - 1])[4])})
         if "symbol" not in query:
             return Answer.of(prices)
         if not prices:
-            raise invalid_symbol()
+            raise RefusalError(-1121, "Invalid symbol.")
         return Answer.of(prices[0])
 
-    def _named(self, query: dict[str, str], now: int) -> tuple[str, ...]:
-        names = symbols_query(query)
-        for name in names or ():
-            self._series(name, now)
-        return self.market.symbols() if names is None else names
+    def _named(self, query: Mapping[str, str], now: int) -> dict[str, Series]:
+        return {symbol: self._series(symbol, now) for symbol in symbols_query(query) or self.market.symbols}
 
     def _series(self, symbol: str, now: int) -> Series:
         series = self.market.series(symbol, now)
         if series is None:
-            raise invalid_symbol()
+            raise RefusalError(-1121, "Invalid symbol.")
         return series
 
-    def _price(self, symbol: str, now: int) -> str | None:
-        series = self._series(symbol, now)
-        last = last_close_index(series, now)
-        return None if last is None else str(json.loads(series.rows[last])[4])
 
-    def _with_gaps(self, symbol: str, series: Series, plan: Plan) -> Series:
-        key = symbol, plan.gaps, plan.seed
-        whole, thinned = self._thinned.get(key, (None, None))
-        if thinned is None or whole is not series:
-            thinned = without_share(series, plan.gaps, f"{plan.seed}:{symbol}")
-            self._thinned[key] = series, thinned
-        return thinned
+def _status(series: Series, now: int) -> str:
+    """``TRADING``; before the first candle ``PRE_TRADING``, a week after the last one ``BREAK``."""
+    if not series.opens or series.opens[0] > now:
+        return "PRE_TRADING"
+    return "TRADING" if series.opens[-1] + WEEK_MS > now else "BREAK"

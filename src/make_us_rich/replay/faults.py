@@ -1,63 +1,71 @@
-"""Misbehaviour on request: what goes wrong, how often, and how many times."""
+"""Faults on request: what goes wrong, how often, how many times, and what is answered instead."""
 
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from http import HTTPStatus
 
 from make_us_rich.domain.errors import ParameterError
+from make_us_rich.replay.protocol import Answer, RefusalError
 
 KINDS: dict[str, str] = {
     "latency": "the answer comes late",
     "drop": "the connection is dropped without an answer",
     "451": "restricted location",
+    "403": "refused by the firewall, as an HTML page",
     "418": "banned, with Retry-After",
     "429": "too many requests, with Retry-After",
     "5xx": "500, 502, 503 or 504, as HTML or JSON",
     "truncate": "half of the answer, then the connection is closed",
     "gaps": "this share of the candles is missing from answers, always the same ones",
-    "unclosed": "the candle that is still open is the last one of an answer (1 unless told)",
+    "unclosed": "the candle that is still open is the last one of an answer (1 by default)",
 }
-REFUSALS = ("drop", "451", "418", "429", "5xx")
-"""Kinds that take the place of the answer; the first one that strikes is sent."""
+SERVER_ERRORS = ("500", "502", "503", "504")
+REFUSALS = ("drop", "451", "403", "418", "429", *SERVER_ERRORS)
+"""Kinds that take the place of the answer, with each status of ``5xx``; the first one that strikes is sent."""
+
+_ADVICE = "Please use WebSocket Streams for live updates to avoid"
+_WORDS = {
+    "451": (
+        0,
+        "Service unavailable from a restricted location according to 'b. Eligibility' in"
+        " https://www.binance.com/en/terms. Please contact customer service if you believe you received"
+        " this message in error.",
+    ),
+    "500": (-1000, "An unknown error occurred while processing the request."),
+    "504": (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."),
+}
+"""Binance's code and words; the others are HTML pages."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What happens to one request.
-
-    Attributes:
-        latency: Seconds to wait before the answer.
-        refusal: The kind that takes the place of the answer, or None.
-        truncate: Whether only half of the answer is sent.
-        gaps: Share of the candles left out, 0 to 1.
-        unclosed: Whether the candle that is still open is shown.
-        seed: Decides which candles are left out and which 5xx is sent.
-        retry_after: Seconds that 429 and 418 name.
-        choice: A number in [0, 1) that picks among several answers of a kind.
-    """
-
-    latency: float = 0.0
-    refusal: str | None = None
-    truncate: bool = False
-    gaps: float = 0.0
-    unclosed: bool = True
-    seed: int = 0
-    retry_after: int = 1
-    choice: float = 0.0
+def refusal(kind: str, now: int, weight_limit: int, retry_after: int) -> Answer:
+    """What is sent in place of the real answer; ``now`` (ms) and ``retry_after`` (s) make the end of a ban."""
+    if kind in ("418", "429"):
+        used = f"Too much request weight used; current limit is {weight_limit} request weight per 1 MINUTE."
+        banned = f"Way too much request weight used; IP banned until {now + 1000 * retry_after}."
+        message = f"{used} {_ADVICE} polling the API." if kind == "429" else f"{banned} {_ADVICE} bans."
+        answer = RefusalError(-1003, message, int(kind)).answer()
+        return replace(answer, headers={"Retry-After": str(retry_after)})
+    if kind in _WORDS:
+        return RefusalError(*_WORDS[kind], int(kind)).answer()
+    status = HTTPStatus(int(kind))
+    name = f"{status} {status.phrase}"
+    text = f"<html><head><title>{name}</title></head><body><center><h1>{name}</h1></center></body></html>"
+    return Answer(status, text.encode(), "text/html")
 
 
 class Faults:
-    """Rates of misbehaviour, drawn request by request from a seed.
+    """Rates of faults, drawn request by request from a seed.
 
     ``ping`` and ``time`` are spared unless ``everywhere`` is set, so that clients can start.
 
     Args:
         rates: Kind (see ``KINDS``) to rate, 0 to 1.
-        times: Requests that are hit at most, None for no limit; ``unclosed`` is not counted.
-        seed: The same seed gives the same faults for the same requests in a row.
-        latency_seconds: How late ``latency`` makes an answer.
-        retry_after: Seconds that 429 and 418 tell the client to wait.
+        times: Maximum number of requests that are hit, None for no limit; ``unclosed`` is not counted.
+        seed: The same seed gives the same faults for the same sequence of requests.
+        latency_seconds: Delay of an answer that ``latency`` hits.
+        retry_after: Seconds in the ``Retry-After`` of 429 and 418.
         everywhere: Whether ``ping`` and ``time`` are hit, too.
 
     Raises:
@@ -71,60 +79,39 @@ class Faults:
         times: int | None = None,
         seed: int = 0,
         latency_seconds: float = 2.0,
-        retry_after: int = 1,
+        retry_after: float = 1,
         everywhere: bool = False,
     ) -> None:
-        self.rates = {kind: _rate(kind, rate) for kind, rate in (rates or {}).items()}
-        self.latency_seconds = _not_negative("latency_seconds", latency_seconds)
-        self.retry_after = int(_not_negative("retry_after", retry_after))
+        self.rates = dict(rates or {})
+        for kind, rate in self.rates.items():
+            if kind not in KINDS:
+                raise ParameterError(f"unknown fault {kind!r}", f"choose from {', '.join(KINDS)}")
+            if not 0 <= rate <= 1:
+                raise ParameterError(f"fault {kind}: rate {rate} is out of range", "give a number from 0 to 1")
+        for name, value in (("latency_seconds", latency_seconds), ("retry_after", retry_after)):
+            if not 0 <= value < float("inf"):
+                raise ParameterError(f"{name} {value} is out of range", "give a number from 0 upwards")
+        self.latency_seconds = latency_seconds
+        self.retry_after = int(retry_after)
         self.everywhere = everywhere
-        self._left = None if times is None else int(_not_negative("times", times))
-        self._seed = seed
+        self._left = float("inf") if times is None else times
+        self.seed = seed
         self._random = random.Random(seed)  # noqa: S311
         self._lock = threading.Lock()
 
-    def plan(self, *, spared: bool = False) -> Plan:
-        """Draw what happens to the next request; ``spared`` for ``ping`` and ``time``."""
+    def draw(self, *, spared: bool = False) -> set[str]:
+        """The kinds that strike the next request, with a status in place of ``5xx``; ``spared`` for ping and time.
+
+        ``unclosed`` is among them where the candle that is still open is shown.
+        """
         if spared and not self.everywhere:
-            return Plan()
+            return {"unclosed"}
         with self._lock:
             struck = {kind for kind, rate in self.rates.items() if self._random.random() < rate}
-            choice = self._random.random()
-            unclosed = "unclosed" in struck or "unclosed" not in self.rates
-            return self._plan(self._counted(struck - {"unclosed"}), unclosed, choice)
-
-    def _counted(self, struck: set[str]) -> set[str]:
-        if self.rates.get("gaps"):
-            struck = struck | {"gaps"}
-        if self._left is None or not struck:
-            return struck
-        if self._left == 0:
-            return set()
-        self._left -= 1
-        return struck
-
-    def _plan(self, struck: set[str], unclosed: bool, choice: float) -> Plan:
-        return Plan(
-            latency=self.latency_seconds if "latency" in struck else 0.0,
-            refusal=next((kind for kind in REFUSALS if kind in struck), None),
-            truncate="truncate" in struck,
-            gaps=self.rates["gaps"] if "gaps" in struck else 0.0,
-            unclosed=unclosed,
-            seed=self._seed,
-            retry_after=self.retry_after,
-            choice=choice,
-        )
-
-
-def _rate(kind: str, rate: float) -> float:
-    if kind not in KINDS:
-        raise ParameterError(f"unknown fault {kind!r}; choose from {', '.join(KINDS)}")
-    if not 0 <= rate <= 1:
-        raise ParameterError(f"fault {kind}: rate {rate} is out of range; give a number from 0 to 1")
-    return rate
-
-
-def _not_negative(name: str, value: float) -> float:
-    if not 0 <= value < float("inf"):
-        raise ParameterError(f"{name} {value} is out of range; give a number from 0 upwards")
-    return value
+            status = SERVER_ERRORS[int(self._random.random() * len(SERVER_ERRORS))]
+            unclosed = {"unclosed"} & struck if "unclosed" in self.rates else {"unclosed"}
+            struck -= {"unclosed"}
+            struck |= {"gaps"} if self.rates.get("gaps") else set()
+            struck = struck if self._left > 0 else set()
+            self._left -= bool(struck)
+        return unclosed | {status if kind == "5xx" else kind for kind in struck}

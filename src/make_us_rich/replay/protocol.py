@@ -1,65 +1,53 @@
-"""Binance's request parameters and error answers."""
+"""Binance's protocol: request parameters, error answers and descriptions of symbols."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from make_us_rich.domain.errors import ExchangeError
-from make_us_rich.domain.times import in_ms
-from make_us_rich.replay.intervals import INTERVALS
-from make_us_rich.replay.view import Window
+from make_us_rich.domain.klines import INTERVALS, in_ms
+from make_us_rich.domain.pair import Pair
+from make_us_rich.replay.series import KlinesQuery
 
-_SYMBOL = "^[A-Z0-9-_.]{1,20}$"
-_SYMBOLS = r'^\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]$'
-_DIGITS = "^[0-9]{1,20}$"
-_LONGEST = 2**63 - 1
-_UTC = re.compile(r"[+-]?0{1,2}(:00)?")
-DEFAULT_LIMIT, LARGEST_LIMIT = 500, 1000
+DEFAULT_LIMIT, MAX_LIMIT = 500, 1000
+_LEGAL_SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
+_SYMBOL = r"(?:(?![a-z])[\w\-.]){1,50}"
 
 Query = Mapping[str, str]
 
 
-class RefusalError(ExchangeError):
-    """An error as Binance answers it.
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; with ``truncate`` only half of the body is sent."""
 
-    Attributes:
-        status: The HTTP status.
-        code: Binance's error code, negative.
-        message: Binance's words.
-    """
+    status: int
+    body: bytes
+    content_type: str = "application/json;charset=UTF-8"
+    headers: dict[str, str] = field(default_factory=dict)
+    truncate: bool = False
+
+    @classmethod
+    def of(cls, content: object, status: int = 200) -> "Answer":
+        """An answer of anything that JSON can hold."""
+        return cls(status, json.dumps(content, separators=(",", ":")).encode())
+
+
+class RefusalError(ExchangeError):
+    """An error as Binance answers it: its negative code, its words, and the HTTP status."""
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
         super().__init__(message)
+        self.binance_code = code
         self.status = status
-        self.code = code
-        self.message = message
 
-    def body(self) -> bytes:
-        """The JSON of the answer."""
-        return json.dumps({"code": self.code, "msg": self.message}, separators=(",", ":")).encode()
-
-
-@dataclass(frozen=True)
-class KlinesQuery:
-    """A checked request for klines."""
-
-    symbol: str
-    interval: str
-    window: Window
-
-
-def invalid_symbol() -> RefusalError:
-    """The symbol is well-formed, and there is none of this name."""
-    return RefusalError(-1121, "Invalid symbol.")
+    def answer(self) -> Answer:
+        """The HTTP answer."""
+        return Answer.of({"code": self.binance_code, "msg": self.message}, self.status)
 
 
 def unique(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
-    """The parameters of a request, each once and each known.
-
-    Raises:
-        RefusalError: -1101 for a parameter sent twice or not known.
-    """
+    """The parameters of a request; refuses one that is sent twice or not known."""
     query = dict(pairs)
     if len(query) < len(pairs):
         raise RefusalError(-1101, "Duplicate values for a parameter detected.")
@@ -70,84 +58,65 @@ def unique(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> dict[str, 
 
 
 def klines_query(query: Query) -> KlinesQuery:
-    """Check the parameters of ``klines``.
-
-    Raises:
-        RefusalError: A parameter is missing, malformed or out of range.
-    """
-    symbol = _matching("symbol", _mandatory(query, "symbol"), _SYMBOL)
-    interval = _mandatory(query, "interval")
-    start, end = _time(query, "startTime"), _time(query, "endTime")
-    limit = min(_number(query, "limit", DEFAULT_LIMIT), LARGEST_LIMIT)
-    if limit == 0:
-        raise _not_valid("limit")
-    if not _UTC.fullmatch(_optional(query, "timeZone") or "0"):
-        raise _not_valid("timeZone")
-    if interval not in INTERVALS:
-        raise invalid_interval()
-    return KlinesQuery(symbol, interval, Window(start, end, limit))
-
-
-def invalid_interval() -> RefusalError:
-    """The interval is unknown, or finer than the data."""
-    return RefusalError(-1120, "Invalid interval.")
+    """The parameters of ``klines``; refuses one that is missing, malformed or out of range."""
+    for name in ("symbol", "interval"):
+        if not query.get(name):
+            raise RefusalError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    symbol = _legal(query, "symbol", _SYMBOL, _LEGAL_SYMBOL)
+    # Like Binance, microseconds are understood as well.
+    start, end = (in_ms(_number(query, name)) if name in query else None for name in ("startTime", "endTime"))
+    limit = _number(query, "limit") if "limit" in query else DEFAULT_LIMIT
+    utc = re.fullmatch(r"[+-]?0{1,2}(:00)?", query.get("timeZone", "0"))
+    if not limit or not utc:
+        name = "timeZone" if limit else "limit"
+        raise RefusalError(-1130, f"Data sent for parameter '{name}' is not valid.")
+    if query["interval"] not in INTERVALS:
+        raise RefusalError(-1120, "Invalid interval.")
+    return KlinesQuery(symbol, query["interval"], start, end, min(limit, MAX_LIMIT))
 
 
 def symbols_query(query: Query) -> tuple[str, ...] | None:
-    """The symbols that ``symbol`` or ``symbols`` name, None where neither is sent.
-
-    Raises:
-        RefusalError: Malformed, both sent, or one named twice.
-    """
-    symbol, symbols = _optional(query, "symbol"), _optional(query, "symbols")
-    if symbol is not None and symbols is not None:
+    """The symbols that ``symbol`` or ``symbols`` name, None where neither is sent; refuses both."""
+    if "symbol" in query and "symbols" in query:
         raise RefusalError(-1128, "Combination of optional parameters invalid.")
-    if symbol is not None:
-        return (_matching("symbol", symbol, _SYMBOL),)
-    return None if symbols is None else _distinct(json.loads(_matching("symbols", symbols, _SYMBOLS)))
+    if "symbol" in query:
+        return (_legal(query, "symbol", _SYMBOL, _LEGAL_SYMBOL),)
+    if "symbols" in query:
+        names = json.loads(_legal(query, "symbols", rf'\["{_SYMBOL}"(?:,"{_SYMBOL}")*\]', f"[{_LEGAL_SYMBOL}]"))
+        return tuple(dict.fromkeys(names))
+    return None
 
 
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise RefusalError(-1151, "Symbol is present multiple times in the list.")
-    if not names:
-        raise _not_valid("symbols")
-    return tuple(names)
+def _number(query: Query, name: str) -> int:
+    return int(_legal(query, name, "[0-9]{1,20}", "^[0-9]{1,20}$"))
 
 
-def _mandatory(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise RefusalError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+def _legal(query: Query, name: str, legal: str, shown: str) -> str:
+    if not re.fullmatch(legal, query[name]):
+        raise RefusalError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{shown}'.")
     return query[name]
 
 
-def _optional(query: Query, name: str) -> str | None:
-    if query.get(name) == "":
-        raise RefusalError(-1105, f"Parameter '{name}' was empty.")
-    return query.get(name)
-
-
-def _matching(name: str, value: str, legal: str) -> str:
-    if not re.fullmatch(legal, value, re.ASCII):
-        raise RefusalError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
-    return value
-
-
-def _number(query: Query, name: str, default: int) -> int:
-    value = _optional(query, name)
-    number = default if value is None else int(_matching(name, value, _DIGITS))
-    if number > _LONGEST:
-        raise RefusalError(-1108, f"Parameter '{name}' overflowed.")
-    return number
-
-
-def _time(query: Query, name: str) -> int | None:
-    """Milliseconds; like Binance, microseconds are understood as well."""
-    if name not in query:
-        return None
-    moment = _number(query, name, 0)
-    return in_ms(moment)
-
-
-def _not_valid(name: str) -> RefusalError:
-    return RefusalError(-1130, f"Data sent for parameter '{name}' is not valid.")
+def symbol_info(symbol: str, price_decimals: int, status: str) -> dict[str, object]:
+    """One entry of ``symbols`` in ``exchangeInfo``; nothing can be ordered here, so filters are nominal."""
+    pair = Pair.from_symbol(symbol) or Pair(symbol[:-4], symbol[-4:])
+    tick, lot = (f"{10**-decimals:.{max(8, decimals)}f}" for decimals in (price_decimals, 5))
+    return {
+        "symbol": symbol,
+        "status": status,
+        "baseAsset": pair.base.upper(),
+        "baseAssetPrecision": 8,
+        "quoteAsset": pair.quote.upper(),
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"],
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000000.00000000", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000000000.00000000", "stepSize": lot},
+            {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True, "avgPriceMins": 5},
+        ],
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+    }

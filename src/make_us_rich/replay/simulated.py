@@ -1,20 +1,17 @@
-"""A simulated market: any symbol of a known quote, the same for everyone who asks with the same seed."""
+"""A simulated market: any symbol of a known quote, with the same candles for the same seed."""
 
-import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, overload
+from itertools import chain, count, islice
+from typing import Any
 
 from make_us_rich.domain.errors import ParameterError
-from make_us_rich.domain.klines import HOUR_MS
-from make_us_rich.domain.times import from_ms, to_ms
-from make_us_rich.replay.assets import USD_VALUES, split_symbol
+from make_us_rich.domain.klines import HOUR_MS, from_ms, to_ms
+from make_us_rich.domain.pair import QUOTES, Pair
+from make_us_rich.replay.garch import CHUNK, Floats, State, character, simulate
 from make_us_rich.replay.series import Series
-
-if TYPE_CHECKING:
-    from make_us_rich.replay.simulation import Character, Floats
 
 EPOCH = datetime(2017, 8, 17, tzinfo=UTC)
 LAST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -22,17 +19,26 @@ LISTED: tuple[str, ...] = (
     *("ADAUSDT", "BNBUSDT", "BTCEUR", "BTCUSDT", "CHZUSDT", "DOGEUSDT", "ETHBTC", "ETHUSDT"),
     *("LINKUSDT", "LTCUSDT", "SOLUSDT", "XRPUSDT"),
 )
-"""Symbols that answers without a symbol list; any other valid one exists as well."""
+"""Symbols of answers without a symbol list; any other valid one exists as well."""
 
-_BASE = re.compile(r"(?!NOPE)(?=.*[A-Z])[A-Z0-9]{2,10}")
+USD_VALUES: dict[str, float] = {
+    "BTC": 60_000.0, "ETH": 3_000.0, "BNB": 550.0, "SOL": 150.0, "LTC": 85.0, "LINK": 14.0, "DOT": 6.5, "XRP": 0.6,
+    "ADA": 0.45, "DOGE": 0.12, "CHZ": 0.1, "TRX": 0.12, "SHIB": 0.00002,
+    "USDT": 1.0, "USDC": 1.0, "FDUSD": 1.0, "TUSD": 1.0, "BUSD": 1.0, "DAI": 1.0,
+    "EUR": 1.08, "GBP": 1.27, "JPY": 0.0066, "TRY": 0.03, "BRL": 0.19,
+}  # fmt: skip
+"""Plausible worth in US dollars, for the scale of simulated prices only."""
+
 _EPOCH_MS = to_ms(EPOCH)
+_CONFIGURED = ("btc_usdt", "eth_usdt", "chz_usdt")
 
 
 class SimulatedMarket:
-    """Hourly candles that nobody traded, from 2017-08-17 to 2100, with the habits of real ones.
+    """Hourly candles that nobody traded, from 2017-08-17 to 2100, with the statistics of real ones.
 
-    A symbol exists when it is a base of 2 to 10 capital letters and digits, one letter at least, followed by
-    another currency of ``assets.QUOTES``. Names that start with ``NOPE`` never exist.
+    A symbol exists when it is a base of 1 to 10 letters (capitals, or of a script without them) and digits, one letter
+    at least, followed by another currency with a USD value among `make_us_rich.domain.pair.QUOTES`. Names that
+    start with ``NOPE`` never exist.
 
     Args:
         seed: Another seed gives another history to every symbol.
@@ -40,21 +46,11 @@ class SimulatedMarket:
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
+        self.title = f"a SIMULATED market (seed {seed})"
+        self.about: Mapping[str, str | int] = {"market": "simulated", "seed": seed}
+        self.symbols = LISTED
         self._histories: dict[str, _History] = {}
         self._lock = threading.Lock()
-
-    @property
-    def title(self) -> str:
-        """What is replayed, in words."""
-        return f"a SIMULATED market (seed {self.seed})"
-
-    def about(self) -> dict[str, str | int]:
-        """What ``exchangeInfo`` says of this market."""
-        return {"market": "simulated", "seed": self.seed}
-
-    def symbols(self) -> tuple[str, ...]:
-        """The symbols that are listed; more exist."""
-        return LISTED
 
     def series(self, symbol: str, now: int) -> Series | None:
         """The candles of a symbol at least until ``now``, or None where it does not exist.
@@ -63,110 +59,76 @@ class SimulatedMarket:
             ParameterError: ``now`` is past the end of the simulation.
         """
         if now >= to_ms(LAST):
-            raise ParameterError(f"{from_ms(now)} is past the simulated market's end ({LAST:%Y}); give an earlier time")
+            message = f"{from_ms(now)} is past the simulated market's end ({LAST:%Y})"
+            raise ParameterError(message, "give an earlier time")
         with self._lock:
-            history = self._history(symbol)
-            return history.until(now) if history else None
-
-    def price_decimals(self, symbol: str) -> int:
-        """Digits after the point of a symbol's prices."""
-        with self._lock:
-            history = self._history(symbol)
-        return history.character.decimals if history else 0
+            if symbol not in self._histories:
+                pair = _find(symbol)
+                if pair is None:
+                    return None
+                self._histories[symbol] = _History(symbol, pair, self.seed)
+            return self._histories[symbol].until(now)
 
     def default_now(self) -> datetime:
         """The real time, UTC."""
         return datetime.now(UTC)
 
-    def _history(self, symbol: str) -> "_History | None":
-        if symbol not in self._histories and (parts := split_symbol(symbol)) and _exists(*parts):
-            self._histories[symbol] = _History(symbol, self.seed)
-        return self._histories.get(symbol)
+
+def _find(symbol: str) -> Pair | None:
+    pair = Pair.from_symbol(symbol)
+    if pair is None or pair.quote.upper() not in USD_VALUES or pair.base == pair.quote or symbol != symbol.upper():
+        return None
+    legal = pair.base.isalnum() and any(map(str.isalpha, pair.base)) and len(pair.base) <= 10
+    return pair if legal and not symbol.startswith("NOPE") else None
 
 
-def _exists(base: str, quote: str) -> bool:
-    return _BASE.fullmatch(base) is not None and base != quote
+class _History(Sequence[bytes]):
+    """One symbol's candles as JSON arrays: simulated in chunks from the beginning, printed when they are first read."""
 
-
-class _History:
-    """One symbol's candles, generated chunk by chunk from the beginning and kept."""
-
-    def __init__(self, symbol: str, seed: int) -> None:
-        from make_us_rich.replay.simulation import beginning
-
-        self.character = _character(symbol, seed)
-        self._state = beginning(self.character)
-        self._rows = _Rows(self.character)
-        self._series = Series(HOUR_MS, range(0), self._rows)
+    def __init__(self, symbol: str, pair: Pair, seed: int) -> None:
+        base, quote_value = pair.base.upper(), USD_VALUES[pair.quote.upper()]
+        # An unknown base is worth anything from one cent to a hundred dollars, by its name.
+        draw = int.from_bytes(sha256(base.encode()).digest()[:8], "big") / 2**64
+        scale = USD_VALUES.get(base, 10 ** (4 * draw - 2)) / quote_value
+        self._character = character(symbol, seed, scale, quote_value)
+        self._state = State(0.0, 1.0, round(scale, self._character.decimals))
+        self._series = Series(HOUR_MS, range(0), self)
+        self._chunks: list[Floats] = []
+        self._printed: dict[int, list[bytes]] = {}
 
     def until(self, now: int) -> Series:
-        from make_us_rich.replay.simulation import chunk
-
-        hours = (now - _EPOCH_MS) // HOUR_MS + 1
-        while len(self._rows) < hours:
-            first = _EPOCH_MS + len(self._rows) * HOUR_MS
-            self._state, candles = chunk(self.character, len(self._rows.chunks), self._state, first)
-            self._rows.chunks.append(candles)
-        return self._current()
-
-    def _current(self) -> Series:
-        if len(self._series.opens) != len(self._rows):
-            opens = range(_EPOCH_MS, _EPOCH_MS + len(self._rows) * HOUR_MS, HOUR_MS)
-            self._series = Series(HOUR_MS, opens, self._rows, self._series.merged)
+        while len(self) <= (now - _EPOCH_MS) // HOUR_MS:
+            first = _EPOCH_MS + len(self) * HOUR_MS
+            self._state, candles = simulate(self._character, len(self._chunks), self._state, first)
+            self._chunks.append(candles)
+            self._series = Series(HOUR_MS, range(_EPOCH_MS, first + CHUNK * HOUR_MS, HOUR_MS), self)
         return self._series
 
-
-class _Rows:
-    """Candles as JSON arrays, printed a chunk at a time when first asked for."""
-
-    def __init__(self, of: "Character") -> None:
-        price = f'"%.{max(8, of.decimals)}f",'
-        self._template = f'[%d,{price * 4}"%.8f",%d,"%.8f",%d,"%.8f","%.8f","0"]'
-        self._printed: dict[int, list[bytes]] = {}
-        self.chunks: list[Floats] = []
-
     def __len__(self) -> int:
-        return sum(map(len, self.chunks))
+        return CHUNK * len(self._chunks)
 
-    @overload
-    def __getitem__(self, at: int, /) -> bytes: ...
-    @overload
-    def __getitem__(self, at: slice, /) -> Sequence[bytes]: ...
-    def __getitem__(self, at: int | slice, /) -> bytes | Sequence[bytes]:
-        if isinstance(at, int):
-            number, offset = divmod(range(len(self))[at], len(self.chunks[0]))
-            return self._chunk(number)[offset]
-        first, last, _ = at.indices(len(self))
-        return self._between(first, last) if first < last else []
+    def __getitem__(self, at: Any) -> Any:
+        places = range(len(self))[at]
+        return self._row(places) if isinstance(places, int) else [self._row(place) for place in places]
 
-    def _between(self, first: int, last: int) -> list[bytes]:
-        size = len(self.chunks[0])
-        numbers = range(first // size, (last - 1) // size + 1)
-        rows = [row for number in numbers for row in self._chunk(number)]
-        return rows[first - numbers[0] * size : last - numbers[0] * size]
-
-    def _chunk(self, number: int) -> list[bytes]:
+    def _row(self, place: int) -> bytes:
+        number, offset = divmod(place, CHUNK)
         if number not in self._printed:
-            self._printed[number] = self._print(number)
-        return self._printed[number]
-
-    def _print(self, number: int) -> list[bytes]:
-        candles = self.chunks[number].tolist()
-        opened = _EPOCH_MS + number * len(candles) * HOUR_MS
-        return [
-            (self._template % (at, *candle[:5], at + HOUR_MS - 1, *candle[5:])).encode()
-            for at, candle in zip(range(opened, opened + len(candles) * HOUR_MS, HOUR_MS), candles, strict=True)
-        ]
+            price = f'"%.{max(8, self._character.decimals)}f",'
+            template = f'[%d,{price * 4}"%.8f",%d,"%.8f",%d,"%.8f","%.8f","0"]'
+            opens = count(_EPOCH_MS + number * CHUNK * HOUR_MS, HOUR_MS)
+            self._printed[number] = [
+                (template % (opened, *candle[:5], opened + HOUR_MS - 1, *candle[5:])).encode()
+                for opened, candle in zip(opens, self._chunks[number].tolist(), strict=False)
+            ]
+        return self._printed[number][offset]
 
 
-def _character(symbol: str, seed: int) -> "Character":
-    from make_us_rich.replay.simulation import character
-
-    base, quote = split_symbol(symbol) or (symbol, "")
-    return character(symbol, seed, _usd_value(base) / USD_VALUES[quote], USD_VALUES[quote])
-
-
-def _usd_value(base: str) -> float:
-    """The worth of a base in USD: known, or anything from one cent to a hundred dollars by its name."""
-    draw = int.from_bytes(sha256(base.encode()).digest()[:8], "big") / 2**64
-    return USD_VALUES.get(base, 10 ** (4 * draw - 2))
+def pair_names(wanted: int) -> list[str]:
+    """Names of ``wanted`` pairs of the simulated market, always the same: known currencies, then invented ones."""
+    bases = [name for name, value in USD_VALUES.items() if value != 1.0]
+    quotes = ("USDT", *(name for name in QUOTES if name != "USDT" and name in USD_VALUES))
+    known = (f"{base}_{quote}".lower() for quote in quotes for base in bases if base != quote)
+    invented = (f"sim{number}_usdt" for number in count(1))
+    others = (name for name in chain(known, invented) if name not in _CONFIGURED)
+    return list(islice(chain(_CONFIGURED, others), wanted))

@@ -5,52 +5,63 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from make_us_rich.config import find_project
+from make_us_rich.catalog import find_project
 from make_us_rich.domain.errors import MakeUsRichError
-from make_us_rich.runners.fan_out import FanOutRunner
-from make_us_rich.runners.outcome import Outcome, killed
-from make_us_rich.runners.pair_run import PairRun
-from make_us_rich.runners.parameters import RunningParameters
-from make_us_rich.runners.warm_process import WarmProcess
+from make_us_rich.runners.fan_out import FanOutRunner, RunningParameters
+from make_us_rich.runners.pair_process import run_in_process
+from make_us_rich.runners.pair_run import PairRun, RunResult, RunStatus
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 20
+CONNECT_SECONDS = 10
 WORKER_SECONDS = 60
-ASK_AGAIN_SECONDS = 2.0
+RETRY_SECONDS = 2.0
 
 
 class ClusterError(MakeUsRichError):
-    """The cluster cannot be reached, or has nobody who works."""
+    """The cluster cannot be reached, or has no worker."""
+
+    code = "cluster_failed"
 
 
 class DaskRunner(FanOutRunner):
-    """A task a pair, on Dask workers that stand in the project's folder; docs/many-pairs.md tells how to start them.
+    """One task for each pair, on Dask workers that were started in the project's folder (docs/many-pairs.md).
 
-    A task is one pair's run in a process of its own beside its worker: what passes from node to node stays there,
-    and artifacts go through the catalog. Dask gives the tasks of a lost worker to another.
+    A task is one pair's run in a process beside its worker: data between nodes stays there, artifacts go through the
+    catalog. Dask gives the tasks of a lost worker to another one.
 
     Example:
         ``kedro run --env=production --pipeline=all --runner=make_us_rich.runners.DaskRunner``
     """
 
-    def outcomes(self, runs: Sequence[PairRun], running: RunningParameters) -> Iterator[Outcome]:
-        """Run the pairs; when this is left early, tasks that have not begun are forgotten."""
+    def results(self, runs: Sequence[PairRun], running: RunningParameters) -> Iterator[RunResult]:
+        """Run the pairs; leaving early cancels the tasks that have not begun."""
         with connect(running.scheduler) as client:
-            shared = [_with_share(run, _machines(client)) for run in runs]
-            tasks = {_submit(client, run, running): run for run in shared}
             from distributed import as_completed
 
+            tasks = {}
+            machines = _count_machines(client)
+            for run in runs:
+                # The exchange counts requests by address, and machines do not know each other's.
+                share = {} if machines == 1 else {"exchange_weight": max(1, run.exchange_weight // machines)}
+                shared = replace(run, parameters={**run.parameters, **share})
+                options = {"key": f"{run.pair}-{time.time_ns()}", "pure": False, "retries": running.retries}
+                tasks[client.submit(work, shared, running.lock_timeout, **options)] = run
             for task in as_completed(tasks, loop=client.loop):
-                yield _ended(task, tasks[task])
+                error, pair = task.exception(), tasks[task].pair
+                if error is None:
+                    yield task.result()
+                elif isinstance(error, PairKilledError):
+                    yield RunResult.killed(pair)
+                else:
+                    message = f"{pair}: {error}; read the logs of the workers and run the pair again"
+                    yield RunResult(pair, RunStatus.FAILED, message)
 
 
 @contextlib.contextmanager
@@ -64,99 +75,54 @@ def connect(scheduler: str) -> Iterator["Client"]:
         ClusterError: There is no address, nobody answers there, or no worker comes.
     """
     if find_spec("distributed") is None:
-        raise ClusterError('a cluster needs Dask: pip install "make-us-rich[cluster]"')
+        raise ClusterError("Dask is not installed", 'pip install "make-us-rich[cluster]"')
     import dask
     from distributed import Client
 
     address = scheduler or dask.config.get("scheduler-address", None)
     if not address:
-        raise ClusterError("no cluster: set DASK_SCHEDULER_ADDRESS, or --params=running.scheduler=tcp://<host>:8786")
+        raise ClusterError("no cluster", "set DASK_SCHEDULER_ADDRESS, or --params=running.scheduler=tcp://<host>:8786")
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as exc:
-        raise ClusterError(f"no Dask scheduler answers at {address}; start one with dask scheduler") from exc
+        raise ClusterError(f"no Dask scheduler answers at {address}", "start one with dask scheduler") from exc
     with client:
-        _wait_for_workers(client, address)
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as exc:
+            raise ClusterError(
+                f"{address} has no worker",
+                f"start some in the project's folder: dask worker {address} --nthreads 1 --no-nanny",
+            ) from exc
+        log.info("%s: %d workers on %d machines", address, len(client.ncores()), _count_machines(client))
         yield client
 
 
-def _wait_for_workers(client: "Client", address: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=WORKER_SECONDS)
-    except TimeoutError as exc:
-        raise ClusterError(
-            f"{address} has no worker; start some in the project's folder: dask worker {address} --nthreads 1"
-        ) from exc
-    log.info("%s: %d workers on %d machines", address, len(client.ncores()), _machines(client))
-
-
-def _machines(client: "Client") -> int:
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return len({worker["host"] for worker in workers})
-
-
-def _with_share(run: PairRun, machines: int) -> PairRun:
-    """The exchange counts what comes from one address, and machines cannot see what others have asked."""
-    return run if machines == 1 else run.having(exchange_weight=max(1, int(run.exchange_weight / machines)))
-
-
-def _submit(client: "Client", run: PairRun, running: RunningParameters) -> "Future[Outcome]":
-    return client.submit(
-        work,
-        run,
-        running.patience,
-        key=f"{run.pair}-{time.time_ns()}",
-        pure=False,
-        retries=running.retries,
-    )
+def _count_machines(client: "Client") -> int:
+    return len({worker["host"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()})
 
 
 class PairKilledError(Exception):
-    """The process of a pair was killed, beside a worker that lives; Dask begins the task again."""
+    """The process of a pair was killed and its worker lives; Dask starts the task again."""
 
 
-def work(run: PairRun, patience: float) -> Outcome:
-    """What a worker does: one pair, in a process of its own.
+def work(run: PairRun, lock_timeout: float) -> RunResult:
+    """Run one pair on a worker, in a process of its own.
 
     Args:
-        run: What to run; its project is the one in whose folder the worker stands.
-        patience: Seconds to wait for a pair that is held: a worker that was lost may have left a lease behind,
-            and nobody can tell it from that of one that only cannot be heard.
+        run: What to run; the project is the one in whose folder the worker was started.
+        lock_timeout: Seconds to wait for a pair that is held: a lost worker's lease takes a minute to go stale.
 
     Raises:
         PairKilledError: The process was killed.
     """
-    here, deadline = replace(run, project=str(_project())), time.monotonic() + patience
-    while True:
-        outcome = _warm(here.project, networks=here.networks).run(here)
-        if outcome.killed:
-            raise PairKilledError(run.pair)
-        if not outcome.held or time.monotonic() > deadline:
-            return replace(outcome, worker=_name())
-        time.sleep(ASK_AGAIN_SECONDS)
-
-
-def _project() -> Path:
-    return find_project()
-
-
-@cache
-def _warm(project: str, *, networks: bool) -> WarmProcess:
-    """One warm process a worker; it ends with the worker."""
-    return WarmProcess(Path(project), networks=networks)
-
-
-def _name() -> str:
     from distributed import get_worker
 
-    return str(get_worker().name)
-
-
-def _ended(task: "Future[Outcome]", run: PairRun) -> Outcome:
-    error: Any = task.exception()
-    if error is None:
-        outcome: Outcome = task.result()
-        return outcome
-    if isinstance(error, PairKilledError):
-        return killed(run.pair)
-    return Outcome(run.pair, f"{run.pair}: {error}; look at the logs of the workers and run it again", failed=True)
+    here, deadline = replace(run, project=str(find_project())), time.monotonic() + lock_timeout
+    while True:
+        result = run_in_process(here)
+        if result.status is RunStatus.KILLED:
+            raise PairKilledError(run.pair)
+        if result.status is not RunStatus.LOCKED or time.monotonic() > deadline:
+            return replace(result, worker=str(get_worker().name))
+        time.sleep(RETRY_SECONDS)

@@ -1,34 +1,28 @@
-"""What is asked for, for one pair: all that a process elsewhere needs to begin the run."""
+"""One pair's run: what a process elsewhere needs to start it, and its result."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from make_us_rich.exchange.budget import BINANCE_WEIGHT
 
 ALL = "all"
-"""Stands for a pair's name in a pipeline's: ``all`` for ``btc_usdt``, ``search_all`` for ``search_btc_usdt``."""
+"""Stands for a pair's name in a pipeline's: ``all`` for ``btc_usdt``, ``tune_all`` for ``tune_btc_usdt``."""
 
-_FILTERS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
-"""Arguments of a session's run that choose nodes by what only some pairs have."""
+FILTERS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
+"""Arguments of a session's run that select nodes."""
 
 
 @dataclass(frozen=True)
 class PairRun:
-    """One pair's run.
+    """One pair's run: arguments of its Kedro session, and what its process needs beforehand.
 
     Attributes:
-        pair: Name such as ``btc_usdt``.
-        pipelines: Names of the pipelines, those of this pair.
-        project: Folder of the project.
-        env: Environment, or None for the default one.
-        conf_source: Where the configuration is.
-        parameters: What was given with ``--params``.
+        parameters: As given with ``--params``.
         nodes: Names of the nodes to run; None for all.
-        load_versions: As given with ``--load-versions``.
-        only_missing: Run only nodes whose outputs are missing.
-        exchange_weight: What a machine may ask the exchange for in a minute.
-        networks: It trains networks, so that what they need is better imported before.
+        exchange_weight: Request weight that this machine may use in a minute.
+        networks: The run trains networks.
     """
 
     pair: str
@@ -43,30 +37,70 @@ class PairRun:
     exchange_weight: int = BINANCE_WEIGHT
     networks: bool = False
 
-    def having(self, **parameters: Any) -> "PairRun":
-        """The same run with some parameters."""
-        return replace(self, parameters={**self.parameters, **parameters})
+
+class RunStatus(StrEnum):
+    """How a pair's run ended; ``done`` is a run that has published nothing."""
+
+    PUBLISHED = "published"
+    DONE = "done"
+    FAILED = "failed"
+    LOCKED = "locked"
+    KILLED = "killed"
 
 
-def own_pipelines(asked: Iterable[str], pair: str) -> tuple[str, ...]:
-    """The pair's share of pipelines by their names.
+@dataclass(frozen=True)
+class RunResult:
+    """The result of a pair's run.
 
-    >>> own_pipelines(["all", "search_eth_usdt"], "btc_usdt")
+    Attributes:
+        message: What is served now, or why the run failed; one line.
+        seconds: Wall time, start-up included.
+        peak_mb: Peak memory of the process, including what it shares with others.
+        worker: Name of the Dask worker; empty on this machine.
+    """
+
+    pair: str
+    status: RunStatus
+    message: str
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_mb: int = 0
+    worker: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run failed, was refused or killed."""
+        return self.status in (RunStatus.FAILED, RunStatus.LOCKED, RunStatus.KILLED)
+
+    @property
+    def line(self) -> str:
+        """The result in one line."""
+        where = f" at {self.worker}" if self.worker else ""
+        return f"{self.pair}: {'FAILED: ' if self.failed else ''}{self.message} ({self.seconds:.1f} s{where})"
+
+    @classmethod
+    def killed(cls, pair: str) -> "RunResult":
+        """The result of a process that ended without one."""
+        remedy = "lower running.workers and run the pair again"
+        return cls(pair, RunStatus.KILLED, f"{pair}: its process was killed (possibly out of memory); {remedy}")
+
+
+def own_pipelines(names: Iterable[str], pair: str) -> tuple[str, ...]:
+    """A pair's share of pipelines.
+
+    >>> own_pipelines(["all", "tune_eth_usdt"], "btc_usdt")
     ('btc_usdt',)
     """
-    names = (pair if name == "__default__" else _with_pair(name, pair) for name in asked)
-    return tuple(name for name in names if name == pair or name.endswith(f"_{pair}"))
-
-
-def _with_pair(name: str, pair: str) -> str:
-    return name.removesuffix(ALL) + pair if is_of_all(name) else name
+    expanded = (ALL if name == "__default__" else name for name in names)
+    own = (name.removesuffix(ALL) + pair if is_of_all(name) else name for name in expanded)
+    return tuple(name for name in own if name == pair or name.endswith(f"_{pair}"))
 
 
 def is_of_all(name: str) -> bool:
-    """A pipeline of every pair: ``all``, ``search_all``."""
+    """Whether a pipeline is one of all pairs: ``all``, ``tune_all``."""
     return name == ALL or name.endswith(f"_{ALL}")
 
 
-def is_narrowed(run_params: Mapping[str, Any]) -> bool:
-    """Only some of the pipeline's nodes were asked for."""
-    return any(run_params.get(name) for name in (*_FILTERS, "namespaces"))
+def is_filtered(run_params: Mapping[str, Any]) -> bool:
+    """Whether only some of the pipeline's nodes were asked for."""
+    return any(run_params.get(name) for name in FILTERS)

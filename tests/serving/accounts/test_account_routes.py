@@ -1,276 +1,322 @@
-"""Registering, logging in and the API token, over HTTP."""
+"""Registration, logins and the API token, over HTTP."""
 
 import asyncio
+import json
 import logging
 from datetime import UTC, datetime
+from urllib.parse import quote
 
+import httpx
 import pytest
 from argon2 import PasswordHasher, extract_parameters
-from sqlalchemy import text
+from argon2.low_level import Type
 
-from accounts_site import PASSWORD, Clock, Site, site
-from serving.accounts.errors import UnauthorizedError
+from network import refusal
+from serving.accounts.logins import Passwords, network_of
+from serving.errors import UnauthorizedError, UnavailableError
+from serving.settings import Settings
+
+from .conftest import ON_BOTH_DATABASES, PASSWORD, Client, Clock
 
 pytestmark = pytest.mark.anyio
 
-
-async def stored(of: Site, table: str) -> list[dict[str, object]]:
-    query = text(f"SELECT * FROM {table}")
-    return await of.accounts.database.read(lambda session: [dict(row) for row in session.execute(query).mappings()])
+WRONG = "analytical-engine"
+UNSTORABLE = ["ada\0", "ada\ud800"]
 
 
-async def test_registering_gives_a_member_with_a_token_and_a_row_of_consumption(
-    database_url: str, clock: Clock
+async def test_registering_adds_a_member_with_tokens_and_a_row_of_consumption(client: Client) -> None:
+    response = await client.register("Ada")
+    assert (response.status_code, response.headers["cache-control"]) == (201, "no-store")
+    assert response.json().keys() == {"name", "roles", "login_token", "expires_at", "api_token"}
+    assert (response.json()["name"], response.json()["roles"]) == ("ada", ["member"])
+    assert [row["used"] for row in await client.rows("user_api_consumptions")] == [0]
+    assert (await client.accounts.admit(response.json()["api_token"])).limit == 1000
+
+
+@ON_BOTH_DATABASES
+async def test_concurrent_registrations_of_one_name_add_one_user(client: Client) -> None:
+    responses = await asyncio.gather(
+        *(client.register(name) for name in ("ada", " ADA ", "Ada", "ada", "ADA\n", "ａｄａ"))
+    )
+    assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("registered", "typed"), [("Ada.L", "ａｄａ．Ｌ"), ("ａｄａ．Ｌ", "ADA.L"), (" ada.l", "ada.l\t")]
+)
+async def test_a_name_is_normalized_everywhere_alike(client: Client, registered: str, typed: str) -> None:
+    admin = (await client.register_admin())["login_token"]
+    assert (await client.register(registered)).json()["name"] == "ada.l"
+    assert (await client.log_in(typed)).json()["name"] == "ada.l"
+    found = await client.request("GET", "/admin/users", admin, params={"search": typed})
+    assert [user["name"] for user in found.json()["users"]] == ["ada.l"]
+    assert (await client.request("GET", f"/admin/users/{quote(typed)}", admin)).json()["name"] == "ada.l"
+
+
+@pytest.mark.parametrize("name", ["", "ab", "-ada", "a da", "a" * 65, "<script>", "ädå", "😀😀😀", *UNSTORABLE])
+async def test_an_invalid_name_is_refused(client: Client, name: str) -> None:
+    body = f'{{"name": "{name.encode("unicode_escape").decode()}", "password": "{PASSWORD}"}}'
+    body = body.replace("\\x", "\\u00").replace("\\U0001f600", "😀")
+    for path in ("/register", "/login"):
+        response = await client.request("POST", path, content=body.encode())
+        assert response.status_code == 422, path
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "status", "code", "reason"),
+    [
+        ("ada", PASSWORD, 401, "unknown_user", "register"),
+        ("ada", "brief-pw", 422, "invalid_account", "cannot be registered: the password is too short"),
+        ("ada", "ada-ada-ada", 422, "invalid_account", "easily guessed"),
+        ("a da", PASSWORD, 422, "invalid_account", "cannot be registered: the name is not valid"),
+        ("grace", WRONG, 401, "wrong_password", "correct it"),
+    ],
+)
+async def test_registration_is_offered_only_for_credentials_that_it_accepts(
+    client: Client, name: str, password: str, status: int, code: str, reason: str
 ) -> None:
-    async with site(database_url, clock) as http:
-        answer = await http.register("Ada")
-        assert answer.status_code == 201
-        assert answer.json().keys() == {"name", "roles", "login_token", "expires_at", "api_token"}
-        assert (answer.json()["name"], answer.json()["roles"]) == ("ada", ["member"])
-        assert [row["used"] for row in await stored(http, "user_api_consumptions")] == [0]
-        assert (await http.accounts.gatekeeper.admit(answer.json()["api_token"])).limit == 1000
-
-
-async def test_an_answer_with_a_token_is_never_stored_on_the_way(sqlite_url: str, clock: Clock) -> None:
-    async with site(sqlite_url, clock) as http:
-        registered = await http.register("ada")
-        rotated = await http.ask("POST", "/tokens/rotate", registered.json()["login_token"])
-        for answer in (registered, rotated, await http.log_in("ada")):
-            assert answer.headers["cache-control"] == "no-store"
-
-
-async def test_a_name_is_taken_in_any_case(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        answer = await http.register(" ADA ")
-        assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
-
-
-async def test_a_name_that_is_taken_between_check_and_write_is_taken(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        answers = await asyncio.gather(*(http.register("ada") for _ in range(6)))
-        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
-
-
-@pytest.mark.parametrize("name", ["", "ab", "-ada", "a da", "ada\n", "a" * 65, "ada\0", "<script>", "ädå", "😀😀😀"])
-async def test_a_name_that_is_none_is_refused(sqlite_url: str, clock: Clock, name: str) -> None:
-    async with site(sqlite_url, clock) as http:
-        answer = await http.register(name)
-        if name == "ada\n":
-            assert answer.json()["name"] == "ada"
-        else:
-            assert answer.status_code == 422
-
-
-@pytest.mark.parametrize("password", ["", "brief-pw", "aaaaaaaaaaaa", "ada-ada-ada-1", "x" * 129])
-async def test_a_weak_or_endless_password_is_refused(sqlite_url: str, clock: Clock, password: str) -> None:
-    async with site(sqlite_url, clock) as http:
-        answer = await http.register("ada", password)
-        assert answer.status_code == 422
-        assert not password or password not in str(answer.json().get("message"))
-
-
-async def test_an_unknown_name_is_offered_to_register(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        answer = await http.log_in("ada")
-        assert (answer.status_code, answer.json()["code"]) == (401, "unknown_user")
-        assert "register" in answer.json()["message"]
-
-
-async def test_a_wrong_password_is_told_as_such(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        answer = await http.log_in("ada", "analytical-engine")
-        assert (answer.status_code, answer.json()["code"]) == (401, "wrong_password")
+    await client.register("grace")
+    response = await client.log_in(name, password)
+    assert refusal(response) == (status, code)
+    assert reason in response.text
+    registered = {"unknown_user": 201, "invalid_account": 422, "wrong_password": 409}
+    assert (await client.register(name, password)).status_code == registered[code]
 
 
 async def test_an_unknown_name_costs_the_same_hashing_as_a_wrong_password(
-    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified: list[str] = []
-    real = PasswordHasher.verify
+    verify = PasswordHasher.verify
 
-    def noted(hasher: PasswordHasher, stored: str, password: str | bytes) -> bool:
+    def record(hasher: PasswordHasher, stored: str, password: str | bytes) -> bool:
         verified.append(stored)
-        return bool(real(hasher, stored, password))
+        return bool(verify(hasher, stored, password))
 
-    monkeypatch.setattr(PasswordHasher, "verify", noted)
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        for name in ("ada", "nobody"):
-            assert (await http.log_in(name, "analytical-engine")).status_code == 401
-    wrong, unknown = verified
-    assert extract_parameters(unknown) == extract_parameters(wrong)
-
-
-async def test_a_password_typed_on_another_keyboard_is_the_same(sqlite_url: str, clock: Clock) -> None:
-    async with site(sqlite_url, clock) as http:
-        await http.register("ada", "cafe\u0301-noir-1843")
-        assert (await http.log_in("ada", "caf\u00e9-noir-1843")).status_code == 200
+    monkeypatch.setattr(PasswordHasher, "verify", record)
+    await client.register()
+    for name in ("ada", "nobody", "-"):
+        assert (await client.log_in(name, WRONG)).status_code in (401, 422)
+    wrong, *unknown = map(extract_parameters, verified)
+    assert unknown == [wrong, wrong]
 
 
-async def test_a_login_lasts_ten_days(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        login = (await http.log_in("ADA")).json()
-        assert datetime.fromisoformat(login["expires_at"]) == datetime(2026, 1, 25, 12, tzinfo=UTC)
-        clock.now = datetime(2026, 1, 25, 11, 59, 59, tzinfo=UTC)
-        assert (await http.ask("GET", "/me", login["login_token"])).status_code == 200
-        clock.go(seconds=1)
-        assert (await http.ask("GET", "/me", login["login_token"])).status_code == 401
+async def test_hashes_are_argon2id_with_owasps_parameters() -> None:
+    used = extract_parameters(await Passwords(Settings()).hash(PASSWORD))
+    assert (used.type, used.memory_cost, used.time_cost, used.parallelism) == (Type.ID, 19_456, 2, 1)
 
 
-async def test_logging_out_ends_one_login(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        one = (await http.register("ada")).json()["login_token"]
-        other = (await http.log_in("ada")).json()["login_token"]
-        assert (await http.ask("POST", "/logout", one)).status_code == 204
-        assert (await http.ask("GET", "/me", one)).status_code == 401
-        assert (await http.ask("GET", "/me", other)).status_code == 200
+async def test_more_passwords_than_can_wait_are_refused() -> None:
+    passwords = Passwords(Settings(password_memory_kib=64))
+    hashes = await asyncio.gather(*(passwords.hash(PASSWORD) for _ in range(50)), return_exceptions=True)
+    assert sum(isinstance(each, UnavailableError) for each in hashes) == 50 - 2 * (1 + 16)
+    assert await passwords.hash(PASSWORD)
 
 
-async def test_logging_out_everywhere_ends_every_login_of_the_user_alone(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        grace = (await http.register("grace")).json()["login_token"]
-        one = (await http.register("ada")).json()["login_token"]
-        other = (await http.log_in("ada")).json()["login_token"]
-        assert (await http.ask("DELETE", "/logins", one)).status_code == 204
-        assert [(await http.ask("GET", "/me", token)).status_code for token in (one, other, grace)] == [401, 401, 200]
+async def test_a_password_is_normalized(client: Client) -> None:
+    await client.register("ada", "cafe\u0301-noir-1843")
+    assert (await client.log_in("ada", "caf\u00e9-noir-1843")).status_code == 200
 
 
-async def test_a_login_that_ended_elsewhere_is_dead_at_once(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as one, site(database_url, clock) as other:
-        login = (await one.register("ada")).json()["login_token"]
-        assert (await other.ask("GET", "/me", login)).status_code == 200
-        await one.ask("POST", "/logout", login)
-        assert (await other.ask("GET", "/me", login)).status_code == 401
+async def test_a_login_lasts_ten_days_and_what_has_expired_is_deleted(client: Client, clock: Clock) -> None:
+    await client.register()
+    response = await client.log_in("ADA")
+    assert response.headers["cache-control"] == "no-store"
+    login = response.json()
+    assert datetime.fromisoformat(login["expires_at"]) == datetime(2026, 1, 25, 12, tzinfo=UTC)
+    clock.advance(days=10, seconds=-1)
+    assert (await client.request("GET", "/me", login["login_token"])).status_code == 200
+    await client.accounts.admit(login["login_token"])
+    clock.advance(seconds=1)
+    assert (await client.request("GET", "/me", login["login_token"])).status_code == 401
+    with pytest.raises(UnauthorizedError, match="expired"):
+        await client.accounts.admit(login["login_token"])
+    await client.log_in(password=WRONG)
+    clock.advance(days=10)
+    await client.accounts.delete_expired()
+    assert (await client.rows("logins"), await client.rows("attempts")) == ([], [])
 
 
-async def test_me_tells_what_was_used_exactly_while_a_block_is_out(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        token = (await http.register("ada")).json()["api_token"]
-        for _ in range(3):
-            await http.accounts.gatekeeper.admit(token)
-        assert (await http.ask("GET", "/me", token)).json() == {
-            "name": "ada",
-            "roles": ["member"],
-            "used": 3,
-            "limit": 1000,
-            "remaining": 997,
-            "reset_at": "2026-02-01T00:00:00Z",
-        }
+@pytest.mark.parametrize(("method", "path", "other_status"), [("POST", "/logout", 200), ("DELETE", "/logins", 401)])
+async def test_logging_out_ends_one_or_all_logins_of_the_user(
+    client: Client, method: str, path: str, other_status: int
+) -> None:
+    grace = (await client.register("grace")).json()["login_token"]
+    one = (await client.register()).json()["login_token"]
+    other = (await client.log_in()).json()["login_token"]
+    assert (await client.request(method, path, one)).status_code == 204
+    statuses = [(await client.request("GET", "/me", token)).status_code for token in (one, other, grace)]
+    assert statuses == [401, other_status, 200]
 
 
-async def test_rotating_shows_a_new_token_and_ends_the_old_one(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        user = (await http.register("ada")).json()
-        new = (await http.ask("POST", "/tokens/rotate", user["login_token"])).json()["api_token"]
-        assert (await http.ask("GET", "/me", new)).status_code == 200
-        assert (await http.ask("GET", "/me", user["api_token"])).status_code == 401
-        with pytest.raises(UnauthorizedError):
-            await http.accounts.gatekeeper.admit(user["api_token"])
+async def test_usage_is_that_of_the_month_and_not_counted(client: Client) -> None:
+    token = (await client.register()).json()["api_token"]
+    for _ in range(3):
+        await client.accounts.admit(token)
+    assert (await client.request("GET", "/me", token)).json() == {
+        "name": "ada",
+        "roles": ["member"],
+        "used": 3,
+        "limit": 1000,
+        "remaining": 997,
+        "in_flight": 97,
+        "reset_at": "2026-02-01T00:00:00Z",
+    }
 
 
-async def test_a_revoked_token_is_replaced_by_none(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        user = (await http.register("ada")).json()
-        assert (await http.ask("DELETE", "/tokens", user["login_token"])).status_code == 204
-        assert await stored(http, "api_tokens") == []
-        assert (await http.ask("GET", "/me", user["api_token"])).status_code == 401
+async def test_a_new_password_ends_all_logins_but_the_one_that_it_gives(client: Client) -> None:
+    tokens, other = (await client.register()).json(), (await client.log_in()).json()["login_token"]
+    body = {"password": PASSWORD, "new_password": "analytical-engine"}
+
+    wrong = await client.request("PUT", "/me/password", other, json=body | {"password": "difference-engine"})
+    weak = await client.request("PUT", "/me/password", other, json=body | {"new_password": "adaadaadaada"})
+    login = await client.request("PUT", "/me/password", other, json=body)
+
+    assert (refusal(wrong), refusal(weak)) == ((401, "wrong_password"), (422, "invalid_account"))
+    assert login.headers["cache-control"] == "no-store"
+    for token in (tokens["login_token"], other):
+        assert (await client.request("GET", "/me", token)).status_code == 401
+    for token in (login.json()["login_token"], tokens["api_token"]):
+        assert (await client.request("GET", "/me", token)).status_code == 200
+    assert (await client.log_in()).status_code == 401
+    assert (await client.log_in(password="analytical-engine")).status_code == 200
+
+
+async def test_a_token_of_an_admin_sets_a_new_password_once_and_within_a_day(client: Client, clock: Clock) -> None:
+    root, ada = (await client.register_admin())["login_token"], (await client.register()).json()["login_token"]
+
+    async def offer() -> str:
+        response = await client.request("POST", "/admin/users/ada/password-reset", root)
+        return response.json()["reset_token"]
+
+    async def use(token: str, password: str = WRONG) -> httpx.Response:
+        return await client.request("POST", "/password-reset", json={"reset_token": token, "new_password": password})
+
+    expired = await offer()
+    clock.advance(hours=25)
+    token, second = await offer(), await offer()
+    assert [(await use(each)).status_code for each in (expired, ada, "mup_", "a\0")] == [422] * 4
+    assert (await client.request("GET", "/me", token)).status_code == 401, "it is no login"
+    assert (await use(token, "short")).json()["code"] == "invalid_account"
+    login = await use(token)
+    assert (await client.request("GET", "/me", login.json()["login_token"])).json()["name"] == "ada"
+    assert [(await client.request("GET", "/me", ada)).status_code, (await use(token)).status_code] == [401, 422]
+    assert (await use(second)).status_code == 422, "a new password ends the other links, too"
+    assert [(await client.log_in()).status_code, (await client.log_in(password=WRONG)).status_code] == [401, 200]
+
+
+async def test_one_gets_all_that_is_stored_of_one_but_hashes(client: Client, clock: Clock) -> None:
+    token = (await client.register()).json()["login_token"]
+
+    data = (await client.request("GET", "/me/data", token)).json()
+
+    assert (data["name"], data["roles"], data["monthly_limit"]) == ("ada", ["member"], None)
+    assert data["created_at"] == data["api_tokens"][0] == data["logins"][0]["created_at"] == "2026-01-15T12:00:00Z"
+    assert data["calls"] == {"2026-01-01": 0}
+    assert "hash" not in json.dumps(data)
+
+
+async def test_a_deleted_account_leaves_the_calls_of_the_month_without_a_name(client: Client, clock: Clock) -> None:
+    tokens = (await client.register()).json()
+    await client.accounts.quota.close()
+    login = tokens["login_token"]
+
+    wrong = await client.request("POST", "/me/deletion", login, json={"password": "difference-engine"})
+    gone = await client.request("POST", "/me/deletion", login, json={"password": PASSWORD})
+
+    assert (wrong.status_code, gone.status_code) == (401, 204)
+    for token in (login, tokens["api_token"]):
+        assert (await client.request("GET", "/me", token)).status_code == 401
+    (user,) = await client.rows("users")
+    assert user["name"].startswith("deleted-")
+    assert "argon2" not in user["password_hash"]
+    assert [len(await client.rows(table)) for table in ("logins", "api_tokens", "user_roles")] == [0, 0, 0]
+    assert [row["user_id"] for row in await client.rows("user_api_consumptions")] == [user["id"]]
+    assert (await client.register()).status_code == 201
+    clock.advance(days=40)
+    await client.accounts.delete_expired()
+    assert [row["name"] for row in await client.rows("users")] == ["ada"]
+
+
+async def test_a_rotated_or_revoked_token_is_refused(client: Client) -> None:
+    user = (await client.register()).json()
+    rotated = await client.request("POST", "/tokens/rotate", user["login_token"])
+    assert rotated.headers["cache-control"] == "no-store"
+    new = rotated.json()["api_token"]
+    assert (await client.request("GET", "/me", new)).status_code == 200
+    assert (await client.request("GET", "/me", user["api_token"])).status_code == 401
+    with pytest.raises(UnauthorizedError):
+        await client.accounts.admit(user["api_token"])
+    assert (await client.request("DELETE", "/tokens", user["login_token"])).status_code == 204
+    assert (await client.request("GET", "/me", new)).status_code == 401
+    assert await client.rows("api_tokens") == []
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/logout"), ("POST", "/tokens/rotate"), ("DELETE", "/tokens"), ("DELETE", "/logins")]
 )
-async def test_an_api_token_does_not_manage_the_account(sqlite_url: str, clock: Clock, method: str, path: str) -> None:
-    async with site(sqlite_url, clock) as http:
-        token = (await http.register("ada")).json()["api_token"]
-        assert (await http.ask(method, path, token)).status_code == 403
-        assert (await http.ask(method, path)).status_code == 401
-        assert (await http.ask(method, path, "mul_" + "a" * 43)).status_code == 401
+async def test_an_api_token_does_not_manage_the_account(client: Client, method: str, path: str) -> None:
+    token = (await client.register()).json()["api_token"]
+    tokens = [token, None, "mul_" + "a" * 43, "mul_\0"]
+    assert [(await client.request(method, path, each)).status_code for each in tokens] == [403, 401, 401, 401]
 
 
-async def test_nothing_that_was_shown_once_is_stored_or_logged(
-    database_url: str, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_no_secret_is_stored_or_logged(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with site(database_url, clock) as http:
-        user = (await http.register("ada")).json()
-        await http.log_in("ada", "analytical-engine")
-        await http.log_in("ada")
-        await http.ask("GET", "/me", user["api_token"])
-        tables = [str(await stored(http, table)) for table in ("users", "api_tokens", "logins", "attempts")]
-    kept = caplog.text + "".join(tables)
-    for secret in (PASSWORD, "analytical-engine", user["api_token"], user["login_token"]):
-        assert secret not in kept
+    user = (await client.register()).json()
+    await client.log_in(password=WRONG)
+    await client.log_in()
+    await client.request("GET", "/me", user["api_token"])
+    tables = [str(await client.rows(table)) for table in ("users", "api_tokens", "logins", "attempts")]
+    for secret in (PASSWORD, WRONG, user["api_token"], user["login_token"]):
+        assert secret not in caplog.text + "".join(tables)
 
 
-async def test_ten_wrong_passwords_close_the_door_for_fifteen_minutes(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        wrong = [(await http.log_in("ada", "analytical-engine")).status_code for _ in range(11)]
-        assert wrong == [401] * 10 + [429]
-        refused = await http.log_in("ada")
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "900")
-        clock.go(minutes=15)
-        assert (await http.log_in("ada")).status_code == 200
+@ON_BOTH_DATABASES
+async def test_concurrent_failures_in_all_processes_close_the_login_for_fifteen_minutes(
+    open_client, database_url: str, clock: Clock
+) -> None:
+    one, other = await open_client(database_url), await open_client(database_url)
+    await one.register()
+    responses = await asyncio.gather(*(client.log_in(password=WRONG) for client in [one, other] * 8))
+    assert sorted(response.status_code for response in responses) == [401] * 10 + [429] * 6
+    refused = await other.log_in()
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "900")
+    clock.advance(minutes=15)
+    assert (await other.log_in()).status_code == 200
 
 
-async def test_attempts_at_once_get_no_more_than_attempts_in_a_row(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        answers = await asyncio.gather(*(http.log_in("ada", "analytical-engine") for _ in range(25)))
-        assert sorted(answer.status_code for answer in answers) == [401] * 10 + [429] * 15
+async def test_a_successful_login_resets_the_count(client: Client) -> None:
+    await client.register()
+    for _ in range(3):
+        failed = {(await client.log_in(password=WRONG)).status_code for _ in range(9)}
+        assert (failed, (await client.log_in()).status_code) == ({401}, 200)
 
 
-async def test_attempts_are_counted_over_all_processes(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as one, site(database_url, clock) as other:
-        await one.register("ada")
-        for process in [one, other] * 5:
-            await process.log_in("ada", "analytical-engine")
-        assert (await other.log_in("ada")).status_code == 429
+async def test_an_address_is_limited_over_all_names(open_client, database_url: str) -> None:
+    client = await open_client(database_url, login_attempts=2, registrations=3)
+    codes = [refusal(await client.log_in(f"name{number}"))[1] for number in range(21)]
+    assert codes == ["unknown_user"] * 20 + ["too_many_attempts"]
+    assert [(await client.register(f"name{number}")).status_code for number in range(4)] == [201, 201, 201, 429]
 
 
-async def test_a_right_password_begins_the_count_anew(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        for _ in range(3):
-            wrong = [(await http.log_in("ada", "analytical-engine")).status_code for _ in range(9)]
-            assert {*wrong, (await http.log_in("ada")).status_code} == {401, 200}
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_ipv6_user_is_limited_by_network(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
-async def test_an_address_that_tries_many_names_is_stopped(sqlite_url: str, clock: Clock) -> None:
-    async with site(sqlite_url, clock, login_attempts=2) as http:
-        tried = [(await http.log_in(f"name{number}")).json()["code"] for number in range(21)]
-        assert tried == ["unknown_user"] * 20 + ["too_many_attempts"]
-
-
-async def test_an_address_that_registers_many_is_stopped(sqlite_url: str, clock: Clock) -> None:
-    async with site(sqlite_url, clock, registrations=3) as http:
-        assert [(await http.register(f"name{number}")).status_code for number in range(4)] == [201, 201, 201, 429]
-
-
-async def test_what_has_expired_is_swept_away(database_url: str, clock: Clock) -> None:
-    async with site(database_url, clock) as http:
-        await http.register("ada")
-        await http.log_in("ada", "analytical-engine")
-        clock.go(days=10)
-        await http.accounts.database.write(http.accounts.forget_expired)
-        assert (await stored(http, "logins"), await stored(http, "attempts")) == ([], [])
-
-
-async def test_a_hash_made_with_other_parameters_is_renewed_at_login(sqlite_url: str, clock: Clock) -> None:
-    async with site(sqlite_url, clock) as http:
-        await http.register("ada")
-    async with site(sqlite_url, clock, password_memory_kib=128) as http:
-        assert (await http.log_in("ada")).status_code == 200
-        assert "m=128,t=2,p=1" in str((await stored(http, "users"))[0]["password_hash"])
-        assert (await http.log_in("ada")).status_code == 200
-
-
-async def test_the_database_being_down_is_answered_503(clock: Clock, sqlite_url: str) -> None:
-    async with site(sqlite_url, clock) as http:
-        http.accounts.database.late()  # As after a time-out.
-        me = await http.ask("GET", "/me", "mul_" + "a" * 43)
-        for answer in (await http.register("ada"), await http.log_in("ada"), me):
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+async def test_an_outdated_hash_is_replaced_at_login(open_client, database_url: str) -> None:
+    await (await open_client(database_url)).register()
+    client = await open_client(database_url, password_memory_kib=128)
+    assert (await client.log_in()).status_code == 200
+    assert "m=128,t=2,p=1" in (await client.rows("users"))[0]["password_hash"]
+    assert (await client.log_in()).status_code == 200

@@ -1,87 +1,82 @@
-"""The API on a real database, a published model and a replay exchange."""
+"""The API on a real database, a published model and a replay exchange, in this process."""
 
+import secrets
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
 
-from conftest import free_port
-from make_us_rich.replay import ReplayServer
-from places import Place
+from make_us_rich.client.schemas import Registration
+from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
+from processes import PASSWORD
 from serving.accounts import users
-from serving.accounts.accounts import Attempted, LoggedIn
 from serving.accounts.tables import MEMBER
-from serving.app import create_app
+from serving.forecasts.service import ForecastService
+from serving.main import create_app
 from serving.settings import Settings
-from serving.store.stores import Stores
-from serving_process import PATIENCE, ApiProcess
+
+from ..conftest import NOW, Place, forecast_service
 
 with warnings.catch_warnings():
     # It would rather have httpx2, which nothing here needs.
     warnings.simplefilter("ignore")
     from fastapi.testclient import TestClient
 
+QUICK = {"password_memory_kib": 8, "database_seconds": 60, "registrations": 10_000, "env": "local"}
+
 
 @dataclass
 class Api:
-    """The API, as a client sees it."""
+    """The API, as a client sees it, and what it serves."""
 
     client: TestClient
-    stores: Stores
+    service: ForecastService
+    place: Place
+    exchange: ReplayServer
 
-    def register(self, name: str = "ada", *roles: str) -> LoggedIn:
+    def register(self, *roles: str) -> Registration:
         """A user with these roles beside that of a member."""
         accounts, call = self.client.app.state.accounts, self.client.portal.call
-        new: LoggedIn = call(accounts.register, Attempted(name, "engine-of-1843", "here"))
+        new: Registration = call(accounts.register, f"ada-{secrets.token_hex(4)}", PASSWORD, "here")
         if roles:
-            call(accounts.database.write, lambda session: users.set_roles(session, name, {MEMBER, *roles}))
+            call(accounts.database.write, lambda session: users.set_roles(session, new.name, {MEMBER, *roles}))
         return new
 
-    def bearer(self, name: str = "ada", *roles: str) -> dict[str, str]:
+    def bearer(self, *roles: str) -> dict[str, str]:
         """A header with the API token of a new user."""
-        return {"Authorization": f"Bearer {self.register(name, *roles).api_token}"}
+        return {"Authorization": f"Bearer {self.register(*roles).api_token}"}
+
+    def poor(self, limit: int) -> dict[str, str]:
+        """A header with the API token of a new user of so many calls a month."""
+        new, database = self.register(), self.client.app.state.accounts.database
+        database.transact(lambda session: setattr(users.get(session, new.name), "monthly_limit", limit))
+        return {"Authorization": f"Bearer {new.api_token}"}
+
+
+@contextmanager
+def running_api(place: Place, exchange: ReplayServer, url: str, *pairs: str, **settings: object) -> Iterator[Api]:
+    """The API with the forecasts of the pairs; it refreshes on its own at the start alone."""
+    service = forecast_service(place, exchange, *pairs)
+    seldom = {"models_seconds": 3600, "candles_seconds": 3600}
+    app = create_app(Settings(database_url=url, **(QUICK | seldom | settings)), service)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield Api(client, service, place, exchange)
+
+
+@pytest.fixture(scope="session")
+def api(make_place: Callable[..., Place], new_database: Callable[..., str], market: SimulatedMarket) -> Iterator[Api]:
+    """The API with a forecast of btc_usdt and without a model of eth_usdt, for tests that change their users only."""
+    with (
+        ReplayServer(market, clock=Clock(NOW, speed=0)) as exchange,
+        running_api(make_place(), exchange, new_database(), "btc_usdt", "eth_usdt") as started,
+    ):
+        yield started
 
 
 @pytest.fixture
-def api_of(stores_of: Callable[..., Stores], place: Place) -> Iterator[Callable[..., Api]]:
-    """Start the API; it ends with the test. Nothing is refreshed on its own but at the start."""
+def start_api(place: Place, exchange: ReplayServer, postgres_url: str) -> Iterator[Callable[..., Api]]:
+    """Start the API on the project; it ends with the test."""
     with ExitStack() as stack:
-
-        def start(*pairs: str, **settings: object) -> Api:
-            quick = {"password_memory_kib": 8, "models_seconds": 3600, "candles_seconds": 3600, "env": "local"}
-            stores = stores_of(*pairs)
-            app = create_app(Settings(database_url=place.database_url, **(quick | settings)), stores)
-            client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
-            return Api(client, stores)
-
-        yield start
-
-
-@pytest.fixture
-def api(api_of: Callable[..., Api]) -> Api:
-    """The API with a forecast of btc_usdt."""
-    started = api_of()
-    started.stores.refresh_models()
-    started.stores.refresh_candles()
-    return started
-
-
-@pytest.fixture
-def process_of(place: Place, exchange: ReplayServer) -> Iterator[Callable[..., ApiProcess]]:
-    """The API as a process, not started yet; ended with the test."""
-    made: list[ApiProcess] = []
-
-    def make(**settings: object) -> ApiProcess:
-        quick = {"models_seconds": 0.2, "candles_seconds": 0.2, "heartbeat_seconds": 0.3, "password_memory_kib": 8}
-        known = {"exchange_url": exchange.url, "database_url": place.database_url, **quick, **settings}
-        variables = {name.upper(): str(value) for name, value in known.items()}
-        made.append(ApiProcess(place.project, free_port(), variables))
-        return made[-1]
-
-    yield make
-    for api in made:
-        if api.process is not None and api.process.poll() is None:
-            api.process.kill()
-            api.process.wait(timeout=PATIENCE)
+        yield lambda **settings: stack.enter_context(running_api(place, exchange, postgres_url, **settings))

@@ -2,60 +2,43 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from make_us_rich.pipelines.evaluating.card import write_card
-from make_us_rich.pipelines.evaluating.figures import draw_coverage, draw_errors, draw_fan, draw_skill
-from make_us_rich.pipelines.evaluating.judging import choose, count_tried, judge_challengers, keep_verdicts
-from make_us_rich.pipelines.evaluating.nodes import print_figures, record_metrics, score_walk, tell_metrics
+from make_us_rich.backtest.score_table import score_backtest
+from make_us_rich.pipelines.evaluating.figures import plot_coverage, plot_errors, plot_fan, plot_reliability, plot_skill
+from make_us_rich.pipelines.evaluating.model_card import write_model_card
+from make_us_rich.pipelines.evaluating.nodes import (
+    count_comparisons,
+    evaluate_challengers,
+    log_metrics,
+    score_probabilities,
+    summarize_scores,
+    update_verdicts,
+)
+from make_us_rich.pipelines.evaluating.report import build_report
 
 
 def create_pipeline() -> Pipeline:
-    """The past re-lived to verdicts, the choice of the candidate, scores and figures."""
-    return Pipeline(
-        [
-            Node(count_tried, ["stored_verdicts", "stored_trials", "stored_champion"], "tried", name="count_tried"),
-            Node(
-                judge_challengers,
-                [
-                    "walk",
-                    "lineup",
-                    "tried",
-                    "data_report",
-                    "served_model",
-                    "stored_champion",
-                    "params:gate",
-                    "params:calibration",
-                    "run",
-                ],
-                ["judgement", "served_walk"],
-                name="judge_challengers",
-            ),
-            Node(choose, "judgement", "choice", name="choose"),
-            Node(keep_verdicts, ["stored_verdicts", "judgement"], "verdicts", name="keep_verdicts"),
-            Node(score_walk, "served_walk", "scores", name="score_walk"),
-            Node(tell_metrics, ["scores", "choice"], "metrics", name="tell_metrics"),
-            Node(record_metrics, "metrics", "run_metrics", name="record_metrics"),
-            Node(
-                write_card,
-                ["judgement", "scores", "walk", "served_walk", "lineup", "split"],
-                ["card", "card_text"],
-                name="write_card",
-            ),
-            Node(draw_fan, ["served_walk", "choice"], "fan_figure", name="draw_fan"),
-            Node(draw_coverage, ["scores", "choice"], "coverage_figure", name="draw_coverage"),
-            Node(draw_skill, "scores", "skill_figure", name="draw_skill"),
-            Node(draw_errors, "scores", "error_figure", name="draw_errors"),
-            Node(
-                print_figures,
-                {
-                    "fan": "fan_figure",
-                    "coverage": "coverage_figure",
-                    "skill": "skill_figure",
-                    "errors": "error_figure",
-                    "run": "run",
-                },
-                "figures_page",
-                name="print_figures",
-            ),
-        ],
-        tags=["evaluating"],
-    )
+    """The backtest to verdicts, the model to convert, its card, scores and figures."""
+    report, served, events = "evaluation_report", "served_backtest", "event_scores"
+    judged = [report, served, "candidate_past_forecasts", "calibration_effect"]
+    logs = ["stored_verdicts", "stored_trials", "stored_champion"]
+    made = ["backtest", "candidates", "comparisons", "data_report", "served_model", "stored_champion"]
+    rules = ["params:gate", "params:calibration", "params:dry_run"]
+    card_inputs = [report, "scores", "calibration_effect", served, events, "candidates", "split"]
+    figures = ["fan_figure", "coverage_figure", "skill_figure", "error_figure", "reliability_figure"]
+    nodes = [
+        Node(count_comparisons, logs, "comparisons", name="count_comparisons"),
+        Node(evaluate_challengers, [*made, *rules, "run"], judged, name="evaluate_challengers"),
+        Node(update_verdicts, ["stored_verdicts", report, "params:dry_run"], "verdicts", name="update_verdicts"),
+        Node(score_backtest, served, "scores", name="score_backtest"),
+        Node(summarize_scores, ["scores", report], "metrics", name="summarize_scores"),
+        Node(score_probabilities, [served, report, "params:training"], events, name="score_probabilities"),
+        Node(log_metrics, ["metrics", events], "run_metrics", name="log_metrics"),
+        Node(write_model_card, card_inputs, ["card", "card_text"], name="write_model_card"),
+        Node(plot_fan, [served, report], "fan_figure", name="plot_fan"),
+        Node(plot_coverage, ["scores", report], "coverage_figure", name="plot_coverage"),
+        Node(plot_skill, ["scores", report], "skill_figure", name="plot_skill"),
+        Node(plot_errors, ["scores", report], "error_figure", name="plot_errors"),
+        Node(plot_reliability, [events, report], "reliability_figure", name="plot_reliability"),
+        Node(build_report, [*figures, report, "run"], "figures_page", name="build_report"),
+    ]
+    return Pipeline(nodes, tags=["evaluating"])

@@ -2,22 +2,21 @@
 
 import logging
 import pickle
+from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
 
+from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.domain.champion import ChampionPointer
-from make_us_rich.domain.checksums import sha256, verify
 from make_us_rich.domain.errors import ArtifactError
-from make_us_rich.domain.manifest import GRAPHS, Candidate, Manifest
-from make_us_rich.domain.published import Published
+from make_us_rich.domain.manifest import ARTIFACTS, Candidate, Manifest, Published, sha256, verify
 from make_us_rich.domain.run import RunContext
-from make_us_rich.evaluation.calibration import Calibration
 from make_us_rich.inference.champion import Champion
-from make_us_rich.inference.past import measure_widths
-from make_us_rich.models.interface import Scaler, scaler_fingerprint
+from make_us_rich.inference.past import PastRecord, measure_scales
+from make_us_rich.models.base import Scaler, scaler_fingerprint
 from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 
 log = logging.getLogger(__name__)
@@ -26,9 +25,14 @@ PACKAGES = ("make-us-rich", "kedro", "numpy", "onnx", "onnxruntime", "pandas", "
 
 
 def publish_artifacts(
-    candidate: dict[str, Any], candidate_onnx: bytes, candidate_baseline_onnx: bytes, scalers: dict[str, Scaler]
-) -> tuple[Scaler, bytes, bytes, dict[str, str]]:
-    """The scaler and the graphs of one run, for the catalog to save under one version, and their checksums.
+    candidate: dict[str, Any],
+    onnx_model: bytes,
+    baseline_onnx: bytes,
+    past_forecasts: bytes,
+    scenario_ranks: bytes,
+    scalers: dict[str, Scaler],
+) -> tuple[Scaler, bytes, bytes, bytes, bytes, dict[str, str]]:
+    """Return the scaler and artifacts of one run, which the catalog saves under one version, and their checksums.
 
     Raises:
         ArtifactError: They come from two runs, as after a run that was killed between two stages.
@@ -36,11 +40,12 @@ def publish_artifacts(
     card = Candidate.model_validate(candidate)
     scaler = next((each for each in scalers.values() if scaler_fingerprint(each) == card.scaler), None)
     if scaler is None:
-        raise ArtifactError(f"{card.pair}: the scaler and the model come from two runs; run the whole pipeline again")
-    for artifact, graph in {"onnx_model": candidate_onnx, "baseline_onnx": candidate_baseline_onnx}.items():
-        verify(graph, card.checksums[artifact], f"{card.pair} candidate: {GRAPHS[artifact]}")
-    checksums = {**card.checksums, "scaler": sha256(pickle.dumps(scaler))}
-    return scaler, candidate_onnx, candidate_baseline_onnx, checksums
+        raise ArtifactError(f"{card.pair}: the scaler and the model come from two runs", "run the whole pipeline again")
+    artifacts = onnx_model, baseline_onnx, past_forecasts, scenario_ranks
+    for artifact, content in zip(ARTIFACTS, artifacts, strict=True):
+        verify(content, card.checksums[artifact], f"{card.pair} candidate: {ARTIFACTS[artifact]}")
+    checksums = {**card.checksums, "scaler": sha256(pickle.dumps(scaler, protocol=5))}
+    return scaler, *artifacts, checksums
 
 
 def write_manifest(
@@ -48,45 +53,33 @@ def write_manifest(
     checksums: dict[str, str],
     onnx_model: bytes,
     baseline_onnx: bytes,
+    past_forecasts: bytes,
+    scenario_ranks: bytes,
     run: RunContext,
 ) -> dict[str, Any]:
-    """The manifest, written only after the artifacts and only when what the store holds is what was sent.
-
-    Args:
-        candidate: What the model is, and whether it may be served.
-        checksums: Of what was sent to the store.
-        onnx_model: The graph, read back from the store.
-        baseline_onnx: The baseline's graph, read back as well.
-        run: Version and revision.
+    """Return the manifest, after the artifacts were stored and read back unchanged.
 
     Raises:
         ArtifactError: The store gave back something else.
     """
     card = Candidate.model_validate(candidate).model_dump() | {"checksums": checksums}
-    manifest = Manifest(
-        **card,
-        version=run.version,
-        packages=installed_versions(),
-        git_revision=run.git_revision,
-    )
-    manifest.verify("onnx_model", onnx_model)
-    manifest.verify("baseline_onnx", baseline_onnx)
+    manifest = Manifest(**card, version=run.version, packages=installed_versions(), git_revision=run.git_revision)
+    for artifact, content in zip(ARTIFACTS, (onnx_model, baseline_onnx, past_forecasts, scenario_ranks), strict=True):
+        manifest.verify(artifact, content)
     return manifest.model_dump(mode="json")
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of the packages that a model depends on, those that are installed."""
+    """Return the versions of the installed packages that a model depends on."""
     found = {}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
 
 
 def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: RunContext) -> ChampionPointer:
-    """The pointer to the new version, or the old pointer untouched when the verdict says no."""
+    """Return the pointer to the new version, or the old pointer if the gate refused it."""
     made = Manifest.read(manifest, f"{run.pair} {run.version}")
     if not made.verdict.publish:
         serving = f"still serving {stored_champion.version}" if stored_champion.version else "nothing is served yet"
@@ -96,36 +89,49 @@ def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: Run
     return stored_champion.promote(made.version, run.clock(), made.verdict.reason)
 
 
-def choose_kept(
+def select_retained_versions(
     stored_versions: tuple[str, ...],
     champion: ChampionPointer,
     exporting: ExportingParameters,
     run: RunContext,
 ) -> tuple[str, ...]:
-    """The versions that stay: the newest ones, the one being served, and the champions of the last days."""
-    since = run.started_at - timedelta(days=exporting.keep_champions_days)
+    """The versions that stay: the newest ones, the champion, and the champions of the last days.
+
+    A version later than this run was made by a wrong clock: it stays, and does not count among the newest.
+    """
+    later = [version for version in stored_versions if version > run.version]
+    if later:
+        log.warning("%s: versions later than this run are set aside (%s); check the clock", run.pair, ", ".join(later))
+    since = run.started_at - timedelta(days=exporting.champion_retention_days)
     served = {promotion.version for promotion in champion.promotions if promotion.at >= since}
-    newest = sorted(stored_versions)[-exporting.keep_versions :]
-    return tuple(sorted({*newest, *served, *filter(None, [champion.version, champion.as_of(since)])}))
+    newest = sorted(set(stored_versions) - set(later))[-exporting.max_versions :]
+    return tuple(sorted({*newest, *later, *served, *filter(None, [champion.version, champion.as_of(since)])}))
 
 
 def calibrate_champion(
-    champion: ChampionPointer, newly_served_model: Published | None, klines: pd.DataFrame, calibration: Calibration
+    champion: ChampionPointer,
+    served_model: Published | None,
+    klines: pd.DataFrame,
+    calibration: CalibrationParameters,
 ) -> dict[str, Any]:
-    """How wide the intervals of the model being served have to be by its newest forecasts; it is not fitted again.
+    """How wide the intervals of the model being served have to be; it is not fitted again.
+
+    By the forecasts of the backtest before its fit, and since then by its own.
 
     Args:
         champion: The pointer as this run leaves it; read before the model, so that it is the model's.
-        newly_served_model: What the pointer names.
+        served_model: The champion, loaded after the pointer was written.
         klines: Clean candles.
-        calibration: How widths are calibrated.
+        calibration: How intervals are calibrated.
 
     Returns:
-        The record that ``Widths`` reads; empty where nothing is served.
+        The record that ``ConformalScales`` reads; empty where nothing is served.
     """
-    if newly_served_model is None:
+    if served_model is None:
         return {}
-    model = Champion(newly_served_model.manifest, newly_served_model.onnx_model)
-    widths = measure_widths(model, klines, calibration)
-    log.info("%s: widths of %s %s", champion.pair, champion.version, widths)
-    return widths.model_dump(mode="json")
+    name = f"{champion.pair} {champion.version}"
+    record = PastRecord.from_bytes(served_model.past_forecasts, name) if served_model.past_forecasts else None
+    model = Champion(served_model.manifest, served_model.onnx_model)
+    scales = measure_scales(model, klines, calibration, record)
+    log.info("%s: conformal scales of %s: %s", champion.pair, champion.version, scales)
+    return scales.model_dump(mode="json")

@@ -7,11 +7,11 @@ class ExportingParameters(BaseModel):
     """``params:exporting``.
 
     Attributes:
-        keep_versions: The newest versions that are kept, published or not.
-        keep_champions_days: Every version that was champion in the last so many days is kept as well.
+        max_versions: How many of the newest versions are retained, published or not.
+        champion_retention_days: Days for which a past champion is retained as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    keep_versions: int = Field(ge=1)
-    keep_champions_days: int = Field(ge=0)
+    max_versions: int = Field(ge=1)
+    champion_retention_days: int = Field(ge=0)

@@ -11,13 +11,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 fetch_missing,
-                inputs=["exchange_klines", "stored_klines", "params:history_days", "run"],
-                outputs=["raw_klines", "fetched_at"],
+                inputs=["exchange_klines", "stored_klines", "params:history_days", "run", "params:fetching"],
+                outputs=["raw_klines", "fetch_info"],
                 name="fetch_missing",
             ),
             Node(
                 check_klines,
-                inputs=["raw_klines", "fetched_at", "run", "params:fetching"],
+                inputs=["raw_klines", "fetch_info", "run", "params:fetching"],
                 outputs=["klines", "data_report"],
                 name="check_klines",
             ),

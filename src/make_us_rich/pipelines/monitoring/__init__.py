@@ -1,1 +1,1 @@
-"""Monitoring: the hour's forecast is issued and recorded, those that have come true are scored, the champion judged."""
+"""Monitoring: issue and record the hour's forecast, score earlier ones, measure drift, check the champion."""

@@ -1,92 +1,47 @@
 """The monitoring pipeline."""
 
+from collections.abc import Callable
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
-from make_us_rich.pipelines.monitoring.nodes import (
-    draw_drift,
-    draw_live,
-    draw_pit,
-    issue_forecast,
-    judge_champion,
-    keep_holes,
-    keep_record,
-    make_baseline_version,
-    measure_drift,
-    record_live,
-    score_live,
-    stand_down,
-    tell_recent,
-    tell_scores,
-)
+from make_us_rich.pipelines.monitoring import demotion, figures, nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Clean candles and the champion to the live record, its scores, and the verdict on the champion."""
-    return Pipeline([*_recording(), *_judging(), *_telling()], tags=["monitoring"])
-
-
-def _recording() -> list[Node]:
-    monitoring = "params:monitoring"
-    return [
-        Node(
-            issue_forecast,
-            ["served_model", "stored_widths", "klines", "fetched_at", "run"],
-            "issued",
-            name="issue_forecast",
+    """From clean candles and the champion to the live record, its scores, and the demotion check."""
+    steps = [
+        _node(nodes.issue_forecast, "served_model stored_conformal_scales klines fetch_info run", "issued"),
+        _node(nodes.update_live_record, "stored_live_record issued klines params:monitoring", "live_record"),
+        _node(
+            nodes.update_missed_forecasts,
+            "stored_missed_forecasts live_record issued runs params:monitoring run",
+            "missed_forecasts",
         ),
-        Node(
-            keep_record,
-            ["stored_live_record", "issued", "klines", monitoring],
-            "live_record",
-            name="keep_record",
+        _node(
+            demotion.check_champion,
+            "live_record stored_champion served_model issued params:monitoring",
+            "champion_status",
         ),
-        Node(
-            keep_holes,
-            ["stored_live_holes", "live_record", "issued", "attempts", monitoring, "run"],
-            "live_holes",
-            name="keep_holes",
+        _node(demotion.make_baseline_version, "champion_status served_model run", ["demotion", "demoted_version"]),
+        _node(demotion.demote_champion, "stored_champion demoted_version demotion served_model run", "champion"),
+        _node(nodes.measure_drift, "served_model klines params:monitoring run", "drift"),
+        _node(
+            nodes.score_live, "live_record served_model issued params:monitoring", ["live_windows", "served_windows"]
         ),
-    ]
-
-
-def _judging() -> list[Node]:
-    monitoring = "params:monitoring"
-    return [
-        Node(
-            judge_champion,
-            ["live_record", "stored_champion", "served_model", "issued", monitoring],
-            "standing",
-            name="judge_champion",
-        ),
-        Node(
-            make_baseline_version,
-            ["standing", "served_model", "run"],
-            ["demotion", "demoted_version"],
-            name="make_baseline_version",
-        ),
-        Node(
-            stand_down,
-            ["stored_champion", "demoted_version", "demotion", "served_model", "run"],
-            "champion",
-            name="stand_down",
-        ),
-    ]
-
-
-def _telling() -> list[Node]:
-    monitoring = "params:monitoring"
-    return [
-        Node(measure_drift, ["served_model", "klines", monitoring, "run"], "drift", name="measure_drift"),
-        Node(score_live, ["live_record", "issued", monitoring], "live_windows", name="score_live"),
-        Node(
-            tell_scores,
-            ["live_record", "live_holes", "live_windows", "drift", "standing", "issued", "run"],
+        _node(
+            nodes.build_live_scores,
+            "live_record missed_forecasts live_windows served_windows drift champion_status issued run",
             "live_scores",
-            name="tell_scores",
         ),
-        Node(tell_recent, ["live_record", "klines", "issued", monitoring, "run"], "live_recent", name="tell_recent"),
-        Node(record_live, "live_scores", "live_metrics", name="record_live"),
-        Node(draw_live, "live_windows", "live_figure", name="draw_live"),
-        Node(draw_pit, "live_windows", "pit_figure", name="draw_pit"),
-        Node(draw_drift, "drift", "drift_figure", name="draw_drift"),
+        _node(nodes.build_recent_forecasts, "live_record klines issued params:monitoring run", "live_recent"),
+        _node(nodes.build_live_metrics, "live_scores", "live_metrics"),
+        _node(figures.plot_live_skill, "live_windows", "live_figure"),
+        _node(figures.plot_pit, "live_windows", "pit_figure"),
+        _node(figures.plot_drift, "drift", "drift_figure"),
     ]
+    return Pipeline(steps, tags=["monitoring"])
+
+
+def _node(function: Callable[..., Any], inputs: str, outputs: str | list[str]) -> Node:
+    return Node(function, inputs.split(), outputs, name=function.__name__)

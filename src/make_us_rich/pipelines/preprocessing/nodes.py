@@ -5,128 +5,122 @@ from typing import Any
 
 import pandas as pd
 
+from make_us_rich.backtest.folds import BacktestParameters
 from make_us_rich.domain.errors import ArtifactError, DataError
-from make_us_rich.domain.forecast import BASELINE, HORIZON
-from make_us_rich.domain.published import Published
+from make_us_rich.domain.forecast import BASELINE
+from make_us_rich.domain.manifest import Published
 from make_us_rich.domain.run import RunContext
-from make_us_rich.features.feature_set import compute_features as compute
-from make_us_rich.features.feature_set import find_feature_set
-from make_us_rich.features.hours import naive_utc
-from make_us_rich.features.split import Origins, Split, split_origins, split_rows
-from make_us_rich.features.sufficiency import count_rows_needed, find_lack
+from make_us_rich.features.base import naive_utc
+from make_us_rich.features.registry import FeatureFrames, find_feature_set
+from make_us_rich.features.registry import compute_features as compute
+from make_us_rich.features.split import Split, min_rows, split_origins, split_rows
 from make_us_rich.features.windows import find_origins, input_rows
-from make_us_rich.models.interface import Architecture, Scaler
-from make_us_rich.models.lineup import Lineup
-from make_us_rich.models.parts import Features
-from make_us_rich.models.recipes import Recipe, restore
-from make_us_rich.models.registry import TrainingParameters, with_baseline
-from make_us_rich.models.scaling import fit_scaler
-from make_us_rich.models.tuning import tuned
-from make_us_rich.pipelines.preprocessing.parameters import PreprocessingParameters
+from make_us_rich.klines.report import Cause, DataReport
+from make_us_rich.models.base import Architecture, Scaler, fit_scaler
+from make_us_rich.models.registry import Candidates, Recipe, TrainingParameters, restore_architectures, with_baseline
 
 log = logging.getLogger(__name__)
 
+SHORT_LOOKBACK = 12
+"""Lookback of the baseline, hours, where there are too few candles for the configured one."""
+NO_VALIDATION = 1e-6
+"""Share of the training windows that validate where there are too few candles for any; the baseline needs none."""
+REMEDIES = {
+    Cause.YOUNG: "wait until the pair has traded longer",
+    Cause.DELISTED: "the exchange has delisted the pair: remove it from `pairs`",
+    Cause.HALTED: "the exchange has halted the pair: wait until it trades again",
+    Cause.ILLIQUID: "the pair is illiquid, too many hours pass without a trade: choose another one",
+    Cause.SHORT_HISTORY: "raise history_days",
+}
 
-def line_up(
-    architectures: str, training: TrainingParameters, stored_tuned: dict[str, Any], served_model: Published | None
+
+def select_candidates(
+    klines: pd.DataFrame,
+    history_days: int,
+    architectures: str,
+    training: TrainingParameters,
+    plan: BacktestParameters,
+    stored_best_params: dict[str, Any],
+    served_model: Published | None,
 ) -> dict[str, Any]:
-    """Who competes in this run; the record is what ``Lineup`` reads.
-
-    Args:
-        architectures: Names in the registry, joined by a plus; the baseline always runs.
-        training: Hyperparameters as configured.
-        stored_tuned: Those that a search has found better, by architecture.
-        served_model: The champion.
-    """
-    chosen = tuned(training, stored_tuned)
-    challengers = {name: chosen.architecture(name).model_dump(mode="json") for name in with_baseline(architectures)}
-    return Lineup(challengers=challengers, champion=_recipe_served(served_model)).model_dump(mode="json")
+    """Select the recipes that compete in this run: the record of ``Candidates``."""
+    chosen = training.with_best_params(stored_best_params)
+    challengers = {name: chosen.architecture(name) for name in with_baseline(architectures)}
+    rows, baseline = len(_newest(klines, history_days)), challengers[BASELINE]
+    if rows < _min_rows(baseline, plan):
+        log.info("only %d candles: the baseline's lookback is at most %d hours", rows, SHORT_LOOKBACK)
+        challengers[BASELINE] = baseline.model_copy(update={"lookback": min(SHORT_LOOKBACK, baseline.lookback)})
+    records = {name: architecture.model_dump(mode="json") for name, architecture in challengers.items()}
+    return Candidates(challengers=records, champion=_champion_recipe(served_model)).model_dump(mode="json")
 
 
-def compute_features(klines: pd.DataFrame, history_days: int, lineup: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """Compute the feature sets that somebody in the line-up sees, and no others.
-
-    Args:
-        klines: Clean candles.
-        history_days: Days of candles that are learned from, the newest ones; warm-up included.
-        lineup: Who competes.
-
-    Returns:
-        Feature set to its frame, one row a candle.
-    """
+def compute_features(klines: pd.DataFrame, history_days: int, candidates: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Compute the feature sets of the candidates, by name, one row for each of the newest candles, warm-up included."""
     recent = _newest(klines, history_days)
-    return {name: compute(name, recent) for name in sorted(Lineup.model_validate(lineup).feature_sets)}
+    return {name: compute(name, recent) for name in sorted(Candidates.model_validate(candidates).feature_sets)}
 
 
 def split_klines(
-    klines: pd.DataFrame, history_days: int, parameters: PreprocessingParameters, run: RunContext
+    klines: pd.DataFrame,
+    history_days: int,
+    candidates: dict[str, Any],
+    plan: BacktestParameters,
 ) -> dict[str, Any]:
-    """Cut the same candles in time; the record is what ``Split`` reads.
-
-    Raises:
-        DataError: The test part is shorter than the horizon.
-    """
+    """Cut the same candles for the fit that is published: the record of a ``Split``."""
     timestamps = pd.DatetimeIndex(_newest(klines, history_days)["timestamp"])
-    try:
-        split = split_rows(timestamps, parameters.test_fraction, parameters.validation_fraction, HORIZON)
-    except DataError as exc:
-        raise DataError(f"{run.pair}: {exc}") from exc
-    return split.model_dump(mode="json")
+    baseline = Candidates.model_validate(candidates).architectures()[BASELINE]
+    few = len(timestamps) < _min_rows(baseline, plan)
+    validation = NO_VALIDATION if few else plan.validation_fraction
+    return split_rows(timestamps, validation, plan.train_size).model_dump(mode="json")
 
 
 def fit_scalers(
-    features: Features,
+    features: FeatureFrames,
     split: dict[str, Any],
-    lineup: dict[str, Any],
-    parameters: PreprocessingParameters,
+    candidates: dict[str, Any],
+    data_report: dict[str, Any],
+    plan: BacktestParameters,
     run: RunContext,
 ) -> dict[str, Scaler]:
-    """Fit a scaler for each challenger and the baseline, on the rows that its fit windows see.
+    """Fit a scaler for each candidate, on the rows that its training windows see.
 
-    A challenger for which there are too few candles is left out, so that a young pair is served by the baseline.
-
-    Args:
-        features: Feature set to a function that loads its frame.
-        split: Where the rows are cut.
-        lineup: Who competes.
-        parameters: How the rows were split, to tell how many it takes.
-        run: For the log and the error.
+    A challenger for which there are too few candles is left out; the baseline is served instead.
 
     Returns:
         By architecture; its inputs are named after the features.
 
     Raises:
-        DataError: The candles are too few, or gaps leave too few together, for a window of the baseline in each part.
+        DataError: The candles are too few, or gaps leave too few together, for a window of the baseline.
     """
-    cut = Split.model_validate(split)
+    cut, cause = Split.model_validate(split), DataReport.model_validate(data_report).cause
     scalers = {}
-    for name, architecture in Lineup.model_validate(lineup).architectures().items():
+    for name, architecture in Candidates.model_validate(candidates).architectures().items():
         frame = features[architecture.feature_set]()
-        origins = _split_windows(frame, cut, architecture.lookback)
-        needed = _rows_needed(architecture, parameters)
-        lack = find_lack(origins, naive_utc(pd.DatetimeIndex(frame.index)), needed, f"{run.pair}: {name}")
-        if lack and name == BASELINE:
-            raise DataError(lack)
-        if lack:
-            log.warning("%s; it is left out of this run", lack)
+        origins = find_origins(frame, architecture.lookback, cut.horizon)
+        parts = split_origins(naive_utc(pd.DatetimeIndex(frame.index)), origins, cut)
+        counts = len(parts.train), len(parts.validation)
+        if all(counts) or (name == BASELINE and parts.train.size):
+            scalers[name] = fit_scaler(frame.iloc[input_rows(parts.train, architecture.lookback)])
+            log.info("%s: %s has %d windows to train and %d to validate", run.pair, name, *counts)
             continue
-        scalers[name] = fit_scaler(frame.iloc[input_rows(origins.fit, architecture.lookback)])
-        log.info(
-            "%s: %s has %d windows to fit, %d to validate, %d to test",
-            *(run.pair, name, len(origins.fit), len(origins.validation), len(origins.test)),
-        )
+        needed = _min_rows(architecture, plan)
+        remedy = REMEDIES[cause] if cause else f"set history_days to {-(-needed // 24)} or more"
+        message = f"{run.pair}: {name} needs {needed} candles without a gap, and there are {len(frame)}"
+        if name == BASELINE:
+            raise DataError(message, remedy)
+        log.warning("%s; it is skipped in this run: %s", message, remedy)
     return scalers
 
 
-def _recipe_served(served_model: Published | None) -> Recipe:
-    """None of the baseline's, which always runs, nor one that this release cannot fit."""
+def _champion_recipe(served_model: Published | None) -> Recipe:
+    """Empty for the baseline, which always competes, and for a recipe that this release cannot fit."""
     if served_model is None or served_model.manifest.architecture == BASELINE:
         return {}
     manifest = served_model.manifest
     try:
-        restore(manifest.recipe)
+        restore_architectures(manifest.recipe)
     except ArtifactError as exc:
-        log.warning("%s %s: %s; this run compares nothing with it", manifest.pair, manifest.version, exc)
+        log.warning("%s %s: %s; the champion is not compared in this run", manifest.pair, manifest.version, exc)
         return {}
     return manifest.recipe
 
@@ -135,11 +129,6 @@ def _newest(klines: pd.DataFrame, history_days: int) -> pd.DataFrame:
     return klines.tail(24 * history_days)
 
 
-def _split_windows(frame: pd.DataFrame, split: Split, lookback: int) -> Origins:
-    origins = find_origins(frame, lookback, split.horizon)
-    return split_origins(naive_utc(pd.DatetimeIndex(frame.index)), origins, split)
-
-
-def _rows_needed(architecture: Architecture, parameters: PreprocessingParameters) -> int:
-    depth = find_feature_set(architecture.feature_set).depth(architecture.lookback)
-    return count_rows_needed(depth, parameters.test_fraction, parameters.validation_fraction, HORIZON)
+def _min_rows(architecture: Architecture, plan: BacktestParameters) -> int:
+    min_history = find_feature_set(architecture.feature_set).min_history(architecture.lookback)
+    return min_rows(min_history, plan.validation_fraction)

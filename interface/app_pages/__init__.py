@@ -1,1 +1,0 @@
-"""The pages, one module each; ``streamlit_app`` says who sees which."""

@@ -1,0 +1,70 @@
+"""ID tokens of an OpenID Connect issuer."""
+
+import asyncio
+import hashlib
+import time
+from datetime import datetime
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
+
+from serving.errors import UnauthorizedError, UnavailableError
+from serving.settings import Settings
+
+LEEWAY_SECONDS = 60
+KEYS_SECONDS = 60.0
+"""Age at which the issuer's keys are fetched again, at the next login: a new key is unknown for that long at most."""
+
+_ASYMMETRIC = [f"{family}{bits}" for family in ("ES", "PS", "RS") for bits in (256, 384, 512)]
+_REGISTRY = JWSRegistry(algorithms=_ASYMMETRIC, strict_check_header=False)
+
+
+class IdTokens:
+    """Verifies ID tokens with the keys of the settings' issuer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._issuer, self._client_id = settings.oidc_issuer, settings.oidc_client_id
+        self._keys: KeySet | None = None
+        self._fetched_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def verify(self, token: str, now: datetime) -> tuple[str, str]:
+        """The user of a token: SHA-256 of issuer and subject, hexadecimal, and the name at the issuer or nothing.
+
+        Raises:
+            UnauthorizedError: The signature, issuer, audience or times are not valid.
+            UnavailableError: The issuer does not answer.
+        """
+        keys = await self._load_keys()
+        try:
+            claims = jwt.decode(token, keys, registry=_REGISTRY).claims
+            jwt.JWTClaimsRegistry(
+                now=int(now.timestamp()),
+                leeway=LEEWAY_SECONDS,
+                iss={"essential": True, "value": self._issuer},
+                aud={"essential": True, "value": self._client_id},
+                azp={"value": self._client_id},
+                exp={"essential": True},
+                sub={"essential": True},
+            ).validate(claims)
+        except (JoseError, ValueError) as exc:
+            raise UnauthorizedError(f"the ID token is not valid: {exc}", "log in again at the issuer") from exc
+        subject = hashlib.sha256(f"{claims['iss']}\0{claims['sub']}".encode()).hexdigest()
+        return subject, str(claims.get("preferred_username") or claims.get("email") or "")
+
+    async def _load_keys(self) -> KeySet:
+        async with self._lock:
+            if self._keys is None or time.monotonic() - self._fetched_at > KEYS_SECONDS:
+                try:
+                    async with httpx.AsyncClient(timeout=5) as http:
+                        url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+                        metadata = (await http.get(url)).raise_for_status().json()
+                        keys = (await http.get(metadata["jwks_uri"])).raise_for_status().json()
+                    self._keys, self._fetched_at = KeySet.import_key_set(keys), time.monotonic()
+                except (httpx.HTTPError, JoseError, KeyError, TypeError, ValueError) as exc:
+                    problem = f"the keys of {self._issuer} cannot be read: {exc}"
+                    raise UnavailableError(problem, code="unavailable") from exc
+            return self._keys

@@ -1,0 +1,1 @@
+"""Alerts for users: rules, their evaluation after each forecast, and messages."""

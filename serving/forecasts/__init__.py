@@ -1,0 +1,1 @@
+"""Champions, candles and the forecasts made from them, in memory."""

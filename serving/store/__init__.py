@@ -1,1 +1,0 @@
-"""What is answered from memory: champions, candles, and the forecasts made of them."""

@@ -1,0 +1,1 @@
+"""Walk-forward backtest, scores, calibration and the gate: pure functions on arrays."""

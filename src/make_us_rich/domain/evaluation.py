@@ -1,0 +1,88 @@
+"""The evaluation report: what the gate found of every challenger of a run."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from make_us_rich.domain.manifest import NO_EDGE, DataRange, Verdict
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+Finite = Annotated[float | None, BeforeValidator(_finite)]
+"""A number, or None where there is none: JSON knows neither NaN nor infinity."""
+
+
+class ChallengerResult(BaseModel):
+    """What the gate found of one challenger; figures are None where it could not be judged.
+
+    Attributes:
+        architecture: Name in the registry; a combination's members are joined by a plus.
+        recipe: Hyperparameters by architecture, one for each member.
+        verdict: Whether it may be served.
+        edge: Whether its median may be shown instead of the last close.
+        n_comparisons: Challengers tried since the last promotion, this one among them.
+        skill: Share of the baseline's mean CRPS that is gone, over all folds and horizons.
+        dm_t: Of the Diebold-Mariano test against the baseline.
+        p: Of the same test, one-sided, 0 to 1.
+        folds_won: Folds in which its mean CRPS is below the baseline's.
+        folds: All of them.
+        coverage_90: Share of the outcomes within its 90 % interval, over all folds and horizons, 0 to 1.
+        high_crps_skill: As ``skill``, of the highest high until each hour.
+        low_crps_skill: Of the lowest low.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: str
+    recipe: dict[str, dict[str, Any]]
+    verdict: Verdict
+    edge: Verdict
+    n_comparisons: int = Field(validation_alias=AliasChoices("n_comparisons", "tried"))
+    skill: Finite = None
+    dm_t: Finite = None
+    p: Finite = None
+    folds_won: int | None = None
+    folds: int | None = None
+    coverage_90: Finite = None
+    high_crps_skill: Finite = None
+    low_crps_skill: Finite = None
+
+
+class EvaluationReport(BaseModel):
+    """What the gate found of one run.
+
+    Attributes:
+        pair: Name such as ``btc_usdt``.
+        version: The run's version.
+        at: When it was judged, UTC.
+        choice: Architecture to convert.
+        verdict: Of the choice; decides whether it is published.
+        challengers: Every one that was judged.
+        champion: Version that they were held against; None where there is none.
+        candles: What the choice was made from.
+        simulated: The candles come from a simulated market.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pair: str
+    version: str
+    at: datetime
+    choice: str
+    verdict: Verdict
+    challengers: tuple[ChallengerResult, ...]
+    champion: str | None
+    candles: DataRange
+    simulated: bool = False
+
+    @property
+    def edge(self) -> Verdict:
+        """Whether the median of the choice may be shown instead of the last close."""
+        return next((each.edge for each in self.challengers if each.architecture == self.choice), NO_EDGE)

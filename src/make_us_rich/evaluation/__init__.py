@@ -1,1 +1,0 @@
-"""How good a forecast is: scores, and what is built on them. Pure functions on arrays."""

@@ -1,1 +1,0 @@
-"""What was served, hour by hour, and how good it was: the live record, its holes, scores, drift and demotion. Pure."""

@@ -1,0 +1,1 @@
+"""Monitoring of served forecasts: the live record, missed forecasts, scores, drift and demotion. Pure functions."""

@@ -1,0 +1,1 @@
+"""The scheduler: what cron calls. It decides what is due, and runs one pipeline after the other."""

@@ -1,0 +1,159 @@
+"""What is saved is loaded again, from a folder and from a bucket."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from IPython.core.formatters import DisplayFormatter
+from kedro.io import DatasetError, Version
+
+from make_us_rich.datasets.files import (
+    BytesDataset,
+    FigureDataset,
+    JSONDataset,
+    OptionalJSONDataset,
+    OptionalKlinesDataset,
+    OptionalParquetDataset,
+    ParquetDataset,
+    PickleDataset,
+    TextDataset,
+)
+from make_us_rich.datasets.published import ChampionPointerDataset, PublishedModelDataset, VersionsDataset
+from make_us_rich.domain.champion import ChampionPointer
+from make_us_rich.domain.klines import KLINE_DTYPES
+
+FRAME = pd.DataFrame({"close": [1.5, 2.5]}, index=pd.date_range("2025-01-01", periods=2, freq="h", name="timestamp"))
+VERDICTS = pd.DataFrame(
+    {
+        "at": pd.to_datetime(["2025-01-01"], utc=True).as_unit("ms"),
+        "folds_won": pd.array([None], "Int64"),
+        "reason": ["no edge: ±"],
+    }
+)
+FIGURE = {"data": [{"type": "scatter", "y": [2, 1]}], "layout": {"title": "loss"}}
+SAMPLES = [
+    (ParquetDataset, FRAME),
+    (JSONDataset, {"rows": 3, "nested": {"é": [1, None]}}),
+    (PickleDataset, {"scaler": (1, 2.5)}),
+    (BytesDataset, b"\x08\x0a\x12\x07pytorch"),
+    (FigureDataset, FIGURE),
+    (TextDataset, "# BTC/USDT: ±3 %\n"),
+    (OptionalJSONDataset, {"har": {"symmetry": 0.5}}),
+    (OptionalParquetDataset, VERDICTS),
+]
+NAMES = [dataset.__name__ for dataset, _ in SAMPLES]
+EARLY, LATE = "2025-01-01T00.00.00.000Z", "2025-01-02T00.00.00.000Z"
+
+
+def same(left, right) -> bool:
+    return left.equals(right) if isinstance(left, pd.DataFrame) else left == right
+
+
+@pytest.mark.parametrize("version", [None, EARLY])
+@pytest.mark.parametrize(("dataset", "data"), SAMPLES, ids=NAMES)
+def test_what_was_saved_exists_and_is_loaded(store, dataset, data, version):
+    saved = dataset(**store.args("thing"), version=version and Version(None, version))
+    assert not saved.exists()
+    saved.save(data)
+    assert saved.exists()
+    assert same(dataset(**store.args("thing"), version=version and Version(version, None)).load(), data)
+
+
+def test_a_notebook_draws_a_figure_and_plotly_takes_it(store):
+    FigureDataset(**store.args("figure")).save(FIGURE)
+    figure = FigureDataset(**store.args("figure")).load()
+    shown, _ = DisplayFormatter().format(figure)
+    assert shown["application/vnd.plotly.v1+json"] == FIGURE
+    assert go.Figure(figure).data[0].y == (2, 1)
+
+
+@pytest.mark.parametrize("dataset", [dataset for dataset, _ in SAMPLES[:-2]], ids=NAMES[:-2])
+def test_a_missing_file_is_named(store, dataset):
+    with pytest.raises(DatasetError, match=r"no such file: '.*absent'"):
+        dataset(**store.args("absent")).load()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "content"),
+    [
+        (ParquetDataset, b"PAR1 cut off"),
+        (JSONDataset, b'{"rows": '),
+        (PickleDataset, b"\x80\x05\x95"),
+        (PickleDataset, b"cmake_us_rich.models.har\nGone\n."),
+        (PickleDataset, b"cmake_us_rich.gone\nGone\n."),
+        (OptionalParquetDataset, b"PAR1 cut off"),
+        (OptionalParquetDataset, b""),
+        (OptionalJSONDataset, b'{"har": '),
+        (OptionalJSONDataset, b""),
+        (TextDataset, b"\xff\xfe\x00"),
+    ],
+)
+def test_a_damaged_file_is_named_with_the_remedy_and_not_taken_for_none(tmp_path, dataset, content):
+    (tmp_path / "thing").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"thing: the file is damaged .*; delete it and run the pair again"):
+        dataset(filepath=str(tmp_path / "thing")).load()
+
+
+@pytest.mark.parametrize("dataset", [BytesDataset, PublishedModelDataset])
+def test_secrets_are_not_described(dataset):
+    pair = {"pair": "btc_usdt"} if dataset is PublishedModelDataset else {}
+    described = str(dataset(filepath="s3://bucket/models", credentials={"key": "me", "secret": "hidden"}, **pair))
+    assert "bucket/models" in described
+    assert "hidden" not in described
+
+
+OUTAGES = {
+    "no bucket": "the bucket does not exist; create it",
+    "down": "the store does not answer; start it or correct its address",
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+@pytest.mark.parametrize(
+    "dataset",
+    [OptionalParquetDataset, OptionalJSONDataset, OptionalKlinesDataset, PublishedModelDataset, VersionsDataset],
+)
+def test_a_store_that_fails_is_not_taken_for_nothing(s3_server, shared_bucket, dataset, outage):
+    pair = {"pair": "btc_usdt"} if dataset is PublishedModelDataset else {}
+    bucket = "no-such-bucket" if outage == "no bucket" else shared_bucket
+    elsewhere = {"client_kwargs": {"endpoint_url": "http://127.0.0.1:9"}} if outage == "down" else {}
+    thing = dataset(filepath=f"s3://{bucket}/thing", credentials=s3_server.credentials(**elsewhere), **pair)
+    with pytest.raises(DatasetError, match=OUTAGES[outage]):
+        thing.load()
+
+
+def test_nothing_stored_yet_is_empty(store):
+    assert OptionalParquetDataset(**store.args("verdicts.parquet")).load().shape == (0, 0)
+    assert OptionalJSONDataset(**store.args("best_params.json")).load() == {}
+
+
+def test_no_klines_stored_yet_is_an_empty_kline_frame_that_can_be_stored(store):
+    dataset = OptionalKlinesDataset(**store.args("klines.parquet"))
+    klines = dataset.load()
+    assert klines.empty
+    assert {name: str(dtype) for name, dtype in klines.dtypes.items()} == KLINE_DTYPES
+    dataset.save(klines)
+    assert list(dataset.load().columns) == list(KLINE_DTYPES)
+
+
+def test_a_frame_of_another_schema_is_no_klines(tmp_path):
+    ParquetDataset(filepath=str(tmp_path / "klines.parquet")).save(FRAME)
+    with pytest.raises(DatasetError, match=r"not as the kline schema says: .*trades"):
+        OptionalKlinesDataset(filepath=str(tmp_path / "klines.parquet")).load()
+
+
+def test_a_pointer_is_empty_until_one_is_stored(store):
+    dataset = ChampionPointerDataset(**store.args("c.json"), pair="btc_usdt")
+    empty = ChampionPointer(pair="btc_usdt")
+    assert dataset.load() == empty
+    pointer = empty.promote(EARLY, datetime(2025, 1, 1, tzinfo=UTC), "first")
+    dataset.save(pointer)
+    assert dataset.load() == pointer
+    assert "first" in str(dataset.preview())
+
+
+def test_another_pairs_pointer_is_not_saved(tmp_path):
+    dataset = ChampionPointerDataset(filepath=str(tmp_path / "c.json"), pair="btc_usdt")
+    with pytest.raises(DatasetError, match=r"refused to save the champion pointer of eth_usdt"):
+        dataset.save(ChampionPointer(pair="eth_usdt"))

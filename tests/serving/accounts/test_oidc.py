@@ -1,0 +1,96 @@
+"""Logins with the ID tokens of a real OpenID Connect provider."""
+
+import base64
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from network import free_port, refusal
+from processes import OidcProvider
+
+from .conftest import PASSWORD, Client, Clock
+
+pytestmark = pytest.mark.anyio
+
+CLIENT = "make-us-rich"
+OpenClient = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
+    started = OidcProvider(tmp_path_factory.mktemp("provider"), free_port(), {}).start()
+    yield started
+    started.stop()
+
+
+async def log_in(client: Client, token: str) -> httpx.Response:
+    return await client.request("POST", "/login/oidc", json={"id_token": token})
+
+
+async def test_a_subject_is_one_user_without_a_password_and_takes_no_name_of_another(
+    open_client: OpenClient, database_url: str, provider: OidcProvider, clock: Clock
+) -> None:
+    clock.now = datetime.now(UTC)
+    client = await open_client(database_url, oidc_issuer=provider.url, oidc_client_id=CLIENT)
+    await client.register("ada")
+    token = provider.id_token("1815", CLIENT, preferred_username="Ada", email="ada@example.com")
+
+    first, second = (await log_in(client, token)).json(), (await log_in(client, token)).json()
+    other = (await log_in(client, provider.id_token("1906", CLIENT, email="Grace@example.com"))).json()
+    invalid = (await log_in(client, provider.id_token("1912", CLIENT, preferred_username="Alan T."))).json()
+
+    assert first["name"] == second["name"] != "ada"
+    assert [first["name"][:4], other["name"], invalid["name"][:5]] == ["ada-", "grace@example.com", "user-"]
+    assert (await client.request("GET", "/me", second["login_token"])).json()["roles"] == ["member"]
+    assert refusal(await client.log_in(first["name"], "")) == (401, "wrong_password")
+
+    admin = (await client.register_admin())["login_token"]
+    link = await client.request("POST", f"/admin/users/{first['name']}/password-reset", admin)
+    new = {"reset_token": link.json()["reset_token"], "new_password": PASSWORD}
+    login = (await client.request("POST", "/password-reset", json=new)).json()["login_token"]
+    gone = await client.request("POST", "/me/deletion", login, json={"password": PASSWORD})
+    assert gone.status_code == 204
+    assert (await log_in(client, token)).json()["name"] == first["name"]
+    assert len(await client.rows("users")) == 6, "a deleted user is not found again"
+
+
+async def test_only_a_current_token_of_the_issuer_for_this_client_is_accepted(
+    open_client: OpenClient, database_url: str, provider: OidcProvider, clock: Clock
+) -> None:
+    clock.now = datetime.now(UTC)
+    client = await open_client(database_url, oidc_issuer=provider.url, oidc_client_id=CLIENT)
+    good = provider.id_token("1815", CLIENT)
+    key = httpx.get(f"{provider.url}/jwks", trust_env=False).json()["keys"][0]["kid"]
+    claims = {"iss": provider.url, "aud": CLIENT, "sub": "1815", "exp": clock.now.timestamp() + 60}
+    unsigned = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
+    refused = {
+        "for another client": provider.id_token("1815", "another"),
+        "signed with another key": jwt.encode({"alg": "RS256", "kid": key}, claims, RSAKey.generate_key()),
+        "with an unknown key": jwt.encode({"alg": "RS256", "kid": "unknown"}, claims, RSAKey.generate_key()),
+        "not signed": f"{unsigned}.{good.split('.')[1]}.",
+        "no token": "ada",
+    }
+    for reason, token in refused.items():
+        assert refusal(await log_in(client, token)) == (401, "unauthorized"), reason
+    assert (await log_in(client, good)).status_code == 200
+    clock.advance(hours=2)
+    assert refusal(await log_in(client, good)) == (401, "unauthorized"), "expired"
+
+
+async def test_another_issuer_none_and_one_that_is_down_are_errors(
+    open_client: OpenClient, database_url: str, provider: OidcProvider
+) -> None:
+    token = provider.id_token("1815", CLIENT)
+    alias = provider.url.replace("127.0.0.1", "localhost")
+    down = f"http://127.0.0.1:{free_port()}"
+    for issuer, error in (
+        (alias, (401, "unauthorized")),
+        ("", (404, "not_found")),
+        (down, (503, "unavailable")),
+    ):
+        client = await open_client(database_url, oidc_issuer=issuer, oidc_client_id=CLIENT)
+        assert refusal(await log_in(client, token)) == error
