@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -25,6 +26,7 @@ REVISION = "0003"
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
 MIGRATION_LOCK = 770_417_001
 RETRY_SECONDS = 1.0
+SQLITE_SECONDS = 5.0
 DOWN = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 2,
@@ -163,14 +165,14 @@ def make_engine(settings: Settings) -> Engine:
         problem = f"{variable}: SQLite in memory does not work with several connections"
         raise ParameterError(problem, "use a file: sqlite:///data/accounts.db")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 5}, **size)
+    engine = create_engine(url, connect_args={"timeout": SQLITE_SECONDS}, **size)
 
     @event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
+    def on_connect(connection: sqlite3.Connection, _: Any) -> None:
         # Transactions begin explicitly: sqlite3 begins them late, as reads, and fails when a read turns into a write.
         connection.isolation_level = None
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _use_wal(connection)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
@@ -178,6 +180,20 @@ def make_engine(settings: Settings) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer of a SQLite file work side by side; waits for another process that creates the file."""
+    until = time.monotonic() + SQLITE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:  # SQLite's own timeout does not hold for this statement.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def current_revision(connection: Connection) -> str | None:

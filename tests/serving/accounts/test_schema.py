@@ -1,6 +1,8 @@
 """Migrations create the tables that the code declares."""
 
 import multiprocessing
+import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,13 @@ def test_concurrent_processes_migrate_once(empty_url: str) -> None:
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
+
+
+def test_a_connection_waits_for_a_process_that_is_creating_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.db"
+    creator = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    creator.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, creator.execute, ["COMMIT"]).start()
+    with engine(f"sqlite:///{path}").connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    creator.close()
