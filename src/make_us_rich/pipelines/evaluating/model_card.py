@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from make_us_rich.backtest.backtest import Backtest, Backtests
+from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.score_table import ALL, ANY
-from make_us_rich.domain.event_scores import EventScores, ProbabilityScores
+from make_us_rich.domain.event_scores import EventScores
 from make_us_rich.domain.forecast import BASELINE, HORIZON
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import NO_EDGE
@@ -21,11 +21,9 @@ from make_us_rich.models.registry import Candidates
 
 Record = dict[str, Any]
 
-_HORIZONS = (1, 4, HORIZON)
 _COMPARED = ("CRPS", "baseline's", "skill")
 _COVERED = ("within", "baseline's")
-_POINT_FORMATS = {"rmse": ",.5g", "mae": ",.5g", "mape": ".2f", "mase": ".2f", "directional_accuracy": ".1f"}
-_SHARES = ("mape", "directional_accuracy")
+_POINTS = {"rmse": ",.5g", "mae": ",.5g", "mape": ".2f", "mase": ".2f", "directional_accuracy": ".1f"}
 _SIMULATED = "> **Simulated market.** The prices come from a simulation: nobody has traded at them."
 _TOO_FEW = "There are too few candles for the folds: nothing has been evaluated yet."
 _LIMITS = """## Limits
@@ -58,20 +56,20 @@ def write_model_card(
     rows = scores[scores["architecture"] == choice]
     means = rows[rows["horizon"] == ALL]
     by_horizon = rows[(rows["fold"] == ALL) & (rows["volatility"] == ANY)].set_index("horizon", drop=False)
-    reported = by_horizon.loc[[horizon for horizon in (*_HORIZONS, ALL) if horizon in by_horizon.index]]
-    terciles, folds = means[means["volatility"] != ANY], means[means["fold"] != ALL]
+    reported = by_horizon.loc[[horizon for horizon in (1, 4, HORIZON, ALL) if horizon in by_horizon.index]]
+    closes = served_backtest["close"]
+    moments = pd.Series(pd.to_datetime(closes.opens, utc=True) + HOUR).groupby(closes.folds)
+    folds = _compare(means[means["fold"] != ALL], "fold")
+    spans = moments.agg(["first", "last"]).to_dict("records")
     card = ModelCard.model_validate(
         {
             **evaluation_report,
             "described": {name: (architectures[name].__doc__ or "").strip().partition("\n")[0] for name in members},
             "recipe": {name: competing.challengers[name] for name in members},
             "trained_until": Split.model_validate(split).test_start - HOUR,
-            "horizons": [_compare(row, "horizon", "dm_t", "dm_p") for row in reported.to_dict("records")],
-            "volatilities": [_compare(row, "volatility") for row in terciles.to_dict("records")],
-            "folds": [
-                _compare(row, "fold") | _span_of(row["fold"], served_backtest["close"])
-                for row in folds.to_dict("records")
-            ],
+            "horizons": _compare(reported, "horizon", "dm_t", "dm_p"),
+            "volatilities": _compare(means[means["volatility"] != ANY], "volatility"),
+            "folds": [fold | span for fold, span in zip(folds, spans, strict=True)],
             "events": event_scores,
             "calibration": calibration_effect,
         }
@@ -79,18 +77,16 @@ def write_model_card(
     return card.model_dump(mode="json"), render_card(card)
 
 
-def _compare(row: dict[Any, Any], *keys: str) -> Record:
-    return {
-        **{name: row[name] for name in ("windows", "crps_skill", "high_crps_skill", "low_crps_skill", *keys)},
-        "own": {name: row[name] for name in Scores.model_fields},
-        "baseline": {name: row[f"baseline_{name}"] for name in Scores.model_fields},
-    }
-
-
-def _span_of(fold: int, served: Backtest) -> Record:
-    opens = served.opens[served.folds == fold]
-    first, last = (pd.Timestamp(moment, tz="UTC") + HOUR for moment in (opens[0], opens[-1]))
-    return {"first": first, "last": last}
+def _compare(rows: pd.DataFrame, *keys: str) -> list[Record]:
+    """Rows of the score table as records of ``Compared``."""
+    return [
+        {
+            **{name: row[name] for name in ("windows", "crps_skill", "high_crps_skill", "low_crps_skill", *keys)},
+            "own": {name: row[name] for name in Scores.model_fields},
+            "baseline": {name: row[f"baseline_{name}"] for name in Scores.model_fields},
+        }
+        for row in rows.to_dict("records")
+    ]
 
 
 def render_card(card: ModelCard) -> str:
@@ -162,7 +158,14 @@ def _render_scores(card: ModelCard) -> Iterator[str]:
         "The highest high and the lowest low until each hour. The last columns are the shares of the outcomes beyond"
         " the outer quantiles, of which 2.5 % are expected: closes below and above, highs above, lows below.",
         ("horizon", "skill of highs", "skill of lows", "closes", "highs", "lows"),
-        ((_span(each), *_ranges(each)) for each in card.horizons),
+        (
+            (
+                *(_span(each), _share(each.high_crps_skill, "+.1f"), _share(each.low_crps_skill, "+.1f")),
+                f"{_share(each.own.below)} / {_share(each.own.above)}",
+                *(_share(each.own.high_above), _share(each.own.low_below)),
+            )
+            for each in card.horizons
+        ),
     )
     yield from _render_events(card.events)
     yield _section(
@@ -214,7 +217,10 @@ def _render_events(events: EventScores) -> Iterator[str]:
         " is better, stands beside the baseline's and that of saying always how often it happened.",
         ("event", "within", "error", "Brier", "baseline's", "climatology's", "of it miscalibration"),
         (
-            (each.event, f"{each.horizon} h", _share(each.error, ".2f"), *_briers(each), f"{each.reliability:.5f}")
+            (
+                *(each.event, f"{each.horizon} h", _share(each.error, ".2f"), f"{each.brier:.4f}"),
+                *(f"{each.baseline_brier:.4f}", f"{each.climatology_brier:.4f}", f"{each.reliability:.5f}"),
+            )
             for each in events.probabilities
         ),
     )
@@ -239,21 +245,6 @@ def _render_events(events: EventScores) -> Iterator[str]:
         )
 
 
-def _briers(each: ProbabilityScores) -> tuple[str, ...]:
-    return tuple(f"{score:.4f}" for score in (each.brier, each.baseline_brier, each.climatology_brier))
-
-
-def _ranges(each: Compared) -> tuple[str, ...]:
-    beyond = each.own
-    return (
-        _share(each.high_crps_skill, "+.1f"),
-        _share(each.low_crps_skill, "+.1f"),
-        f"{_share(beyond.below)} / {_share(beyond.above)}",
-        _share(beyond.high_above),
-        _share(beyond.low_below),
-    )
-
-
 def _section(title: str, text: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"## {title}\n\n{text}\n\n{_table(header, rows)}"
 
@@ -275,9 +266,9 @@ def _covered(each: Compared) -> Iterator[str]:
 
 
 def _points(each: Compared) -> Iterator[str]:
-    for name, form in _POINT_FORMATS.items():
+    for name, form in _POINTS.items():
         for value in (getattr(each.own, name), getattr(each.baseline, name)):
-            yield _share(value, form) if name in _SHARES else _number(value, form)
+            yield _share(value, form) if name in ("mape", "directional_accuracy") else _number(value, form)
 
 
 def _span(each: AtHorizon) -> str:

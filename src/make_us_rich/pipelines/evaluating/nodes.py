@@ -77,8 +77,7 @@ def evaluate_challengers(
     """
     report, challengers = DataReport.model_validate(data_report), Candidates.model_validate(candidates).challengers
     refuse_other_candidates(backtest["close"], challengers, run)
-    own_baseline = {BASELINE: challengers[BASELINE]}
-    rules = PublishingRules(report, own_baseline, stored_champion, served_model, gate, run.clock())
+    rules = PublishingRules(report, challengers[BASELINE], stored_champion, served_model, gate, run.clock())
     context = BacktestContext(backtest, gate, calibration, 0, rules.newer_hours)
     results, served = evaluate_all(context, challengers, comparisons, rules)
     choice, verdict = rules.select(results)
@@ -95,16 +94,12 @@ def evaluate_challengers(
         candles=rules.candles,
         simulated=report.simulated,
     )
-    _log_verdicts(results, choice, verdict, run)
-    past = past_forecasts_of(backtest, choice, calibration, center=not evaluation.edge.publish).to_bytes()
-    kept = keep_served(backtest, served)
-    return evaluation.model_dump(mode="json"), kept, past, describe_calibration(backtest, kept, choice)
-
-
-def _log_verdicts(results: list[ChallengerResult], choice: str, verdict: Verdict, run: RunContext) -> None:
     for result in results:
         log.info("%s: %s: %s", run.pair, result.architecture, result.verdict.reason)
     log.info("%s: chose %s: %s", run.pair, choice, verdict.reason)
+    past = past_forecasts_of(backtest, choice, calibration, center=not evaluation.edge.publish).to_bytes()
+    kept = keep_served(backtest, served)
+    return evaluation.model_dump(mode="json"), kept, past, describe_calibration(backtest, kept, choice)
 
 
 def describe_calibration(backtests: Backtests, served_backtests: Backtests, choice: str) -> list[dict[str, Any]]:
@@ -116,12 +111,17 @@ def describe_calibration(backtests: Backtests, served_backtests: Backtests, choi
     ends = [served.levels.index(level) for level in INTERVALS[80]]
     calibrated = []
     for horizon in REPORTED[1:]:
-        outcomes, at = served.targets[:, horizon - 1], {"horizon": horizon}
-        intervals = [made[:, horizon - 1, ends].T for made in (before, served.quantiles[choice])]
-        width, served_width = (float(np.mean(high - low, dtype=np.float64)) for low, high in intervals)
-        shares = (float(coverage(outcomes, low, high)) for low, high in intervals)
-        covered = dict(zip(("coverage_fitted", "coverage_served"), shares, strict=True))
-        calibrated.append({**at, **covered, "factor": served_width / width if width else None})
+        outcomes = served.targets[:, horizon - 1]
+        fitted_ends, served_ends = (made[:, horizon - 1, ends].T for made in (before, served.quantiles[choice]))
+        width, served_width = (float(np.mean(high - low, dtype=np.float64)) for low, high in (fitted_ends, served_ends))
+        calibrated.append(
+            {
+                "horizon": horizon,
+                "coverage_fitted": float(coverage(outcomes, *fitted_ends)),
+                "coverage_served": float(coverage(outcomes, *served_ends)),
+                "factor": served_width / width if width else None,
+            }
+        )
     return calibrated
 
 
@@ -194,24 +194,18 @@ def score_probabilities(
     return score_events(served_backtest, evaluation_report["choice"], training.seed).model_dump(mode="json")
 
 
-def summarize_events(event_scores: dict[str, Any]) -> dict[str, float]:
-    """Errors and Brier scores of probabilities, value at risk and energy score, as metrics."""
-    scores = EventScores.model_validate(event_scores)
-    metrics: dict[str, float] = {}
+def log_metrics(metrics: dict[str, float], event_scores: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The same, and errors and scores of probabilities, value at risk and paths, as metrics of the MLflow run."""
+    scores, logged = EventScores.model_validate(event_scores), dict(metrics)
     for each in scores.probabilities:
         for name in ("error", "brier", "baseline_brier", "climatology_brier"):
-            metrics[f"{each.event}_{name}_{each.horizon}h"] = getattr(each, name)
+            logged[f"{each.event}_{name}_{each.horizon}h"] = getattr(each, name)
     for risk in scores.risks:
         name = f"var_{100 * risk.level:g}"
-        metrics |= {f"{name}_share_{risk.horizon}h": risk.share, f"{name}_kupiec_p_{risk.horizon}h": risk.kupiec_p}
+        logged |= {f"{name}_share_{risk.horizon}h": risk.share, f"{name}_kupiec_p_{risk.horizon}h": risk.kupiec_p}
     if scores.energy is not None:
-        metrics |= {"energy_score": scores.energy.own, "baseline_energy_score": scores.energy.baseline}
-    return metrics
-
-
-def log_metrics(metrics: dict[str, float], event_scores: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The same, and the scores of probabilities, as metrics of the MLflow run."""
-    return {name: {"value": value, "step": 0} for name, value in (metrics | summarize_events(event_scores)).items()}
+        logged |= {"energy_score": scores.energy.own, "baseline_energy_score": scores.energy.baseline}
+    return {name: {"value": value, "step": 0} for name, value in logged.items()}
 
 
 @dataclass(frozen=True)
@@ -219,7 +213,7 @@ class PublishingRules:
     """What decides beside a challenger's losses: the candles, demotions, and the model that is served."""
 
     report: DataReport
-    baseline: Recipe
+    baseline: dict[str, Any]
     pointer: ChampionPointer
     champion: Published | None
     gate: GateParameters
@@ -265,7 +259,7 @@ class PublishingRules:
             return BASELINE, Verdict(publish=False, reason=f"the champion stays: {reasons}")
         # The baseline needs fresh candles without a gap in the hours that it sees, but no minimum for training.
         usable = self.report.valid or (self.report.fresh and self.report.cause is not None)
-        faults = self._recent_gaps(self.baseline) if usable else self.report.reasons
+        faults = self._recent_gaps({BASELINE: self.baseline}) if usable else self.report.reasons
         if faults:
             return BASELINE, Verdict(publish=False, reason=f"refused: {'; '.join(faults)}")
         reason = f"no edge: the baseline is served ({reasons})"
