@@ -1,6 +1,5 @@
 import pickle
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
@@ -17,9 +16,9 @@ from make_us_rich.features.returns import returns
 from make_us_rich.features.split import Parts, Split, split_windows
 from make_us_rich.features.windows import make_windows
 from make_us_rich.inference.session import QuantileSession
-from make_us_rich.models.base import Architecture, Challenger, FittedModel, Scaler
+from make_us_rich.models.base import Architecture, Challenger, FittedModel
 from make_us_rich.models.baseline import Baseline
-from make_us_rich.models.ensemble import ENSEMBLE, QuantileEnsemble, can_combine, combine
+from make_us_rich.models.ensemble import can_combine, combine
 from make_us_rich.models.har import Har
 from synthetic import SETTINGS, TRAINING, simulated_klines
 
@@ -40,11 +39,9 @@ class Wide(Baseline):
 
 
 HAR = Har(lookback=1, symmetric_from=12, symmetry=0.5)
+UNSCALED: Any = None
 MEMBERS: dict[str, Architecture] = {"har": HAR, "wide": Wide(lookback=24, decays=(0.9, 0.97))}
-LEVEL_MEMBERS: dict[str, Architecture] = {
-    "lstm_levels": TRAINING.lstm_levels,
-    "shorter": TRAINING.lstm_levels.model_copy(update={"lookback": 7, "layers": 1, "max_epochs": 1}),
-}
+LEVEL_MEMBERS = {"lstm_levels": TRAINING.lstm_levels, "again": TRAINING.lstm_levels}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,16 +49,6 @@ def _wide_features() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FEATURE_SETS, WIDE.name, WIDE)
         yield
-
-
-class Ramp:
-    """A scaler that differs by feature."""
-
-    scale_ = np.arange(len(WIDE.columns), dtype=np.float64)
-    min_ = -np.arange(len(WIDE.columns), dtype=np.float64)
-
-
-SCALER: Scaler = Ramp()
 
 
 @cache
@@ -80,7 +67,7 @@ def har_parts() -> Parts:
 
 @cache
 def alone(name: str) -> FittedModel:
-    return MEMBERS[name].fit({"har": har_parts, "wide": parts}[name](), SCALER, SETTINGS)
+    return MEMBERS[name].fit({"har": har_parts, "wide": parts}[name](), UNSCALED, SETTINGS)
 
 
 @cache
@@ -106,39 +93,13 @@ def test_it_forecasts_the_mean_of_its_members_forecasts_from_their_own_windows()
         np.testing.assert_allclose(found[target], mean, rtol=1e-6, atol=1e-9)
 
 
-def test_a_fit_fits_each_member_on_its_own_windows() -> None:
-    fitted = QuantileEnsemble.of(MEMBERS).fit(parts(), SCALER, SETTINGS)
-
-    inputs = parts().test.inputs()
-    np.testing.assert_equal(fitted.quantiles(inputs), combined().fitted.quantiles(inputs))
-
-
-class Warm(Baseline):
-    """Records the training losses of the fit from which it started."""
-
-    def fit(self, parts: Any, scaler: Any, settings: Any, previous: Any = None) -> Any:
-        fitted = super().fit(parts, scaler, settings)
-        return fitted if previous is None else replace(fitted, history=previous.history.assign(again=True))
-
-
-def test_a_warm_start_continues_each_members_own_fit() -> None:
-    recipe = QuantileEnsemble.of({name: Warm(lookback=hours, decays=(0.9,)) for name, hours in (("a", 3), ("b", 5))})
-    windows = parts("returns", 5)
-
-    again = recipe.fit(windows, SCALER, SETTINGS, recipe.fit(windows, SCALER, SETTINGS))
-
-    histories = [member.fitted.history for member in again.members.values()]
-    assert all(history["again"].all() for history in histories)
-    assert histories[0]["train_loss"].tolist() != histories[1]["train_loss"].tolist()
-
-
 @pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("scale", [0, 1, 50])
 def test_its_graph_equals_it_and_its_quantiles_ascend(batch: int, scale: float) -> None:
     test = parts().test
     noise = np.random.default_rng(0).normal(0, scale, (batch, 24, len(WIDE.columns))).astype(np.float32)
     inputs = test.inputs()[:batch] + noise
-    session = QuantileSession(combined_graph(), ENSEMBLE, ((24, len(WIDE.columns)), OUTPUT))
+    session = QuantileSession(combined_graph(), "ensemble", ((24, len(WIDE.columns)), OUTPUT))
 
     found, expected = session.quantiles(inputs), combined().fitted.quantiles(inputs)
 
@@ -180,5 +141,7 @@ def test_members_can_be_combined_if_one_sees_the_columns_of_all(members: Any, *,
 
 
 def test_members_that_cannot_be_combined_are_refused_by_name() -> None:
+    challengers = {name: Challenger(TRAINING.architecture(name), alone("har")) for name in ("har", "baseline")}
+
     with pytest.raises(ParameterError, match=r"^har, baseline cannot be combined; choose two or more architectures of"):
-        QuantileEnsemble.of({"har": HAR, "baseline": TRAINING.baseline})
+        combine(challengers)

@@ -5,7 +5,7 @@ import pytest
 
 from make_us_rich.domain.errors import ArtifactError, ParameterError
 from make_us_rich.models.base import Challenger
-from make_us_rich.models.ensemble import QuantileEnsemble
+from make_us_rich.models.ensemble import combine
 from make_us_rich.models.registry import (
     Recipe,
     config_hash,
@@ -69,9 +69,9 @@ def recipe(name: str) -> Recipe:
 
 def test_an_ensemble_has_an_entry_for_each_member() -> None:
     twin = TRAINING.har.model_copy(update={"symmetry": 0.25})
-    ensemble = QuantileEnsemble.of({"har": TRAINING.har, "twin": twin})
+    members = {"har": TRAINING.har, "twin": twin}
 
-    found = recipe_of("ensemble", Challenger(ensemble, NOT_FITTED))
+    found = recipe_of("har+twin", combine({name: Challenger(each, NOT_FITTED) for name, each in members.items()}))
 
     assert {name: values["symmetry"] for name, values in found.items()} == {"har": 0.5, "twin": 0.25}
 

@@ -92,21 +92,28 @@ class FittedModel(Protocol):
         ...
 
 
-class Architecture(BaseModel, ABC):
-    """Hyperparameters of one architecture, read from ``training.<name>`` in the configuration.
+class ModelInput(BaseModel):
+    """What a model reads.
 
     Attributes:
         feature_set: Name of the feature set of its input.
         lookback: Candles of its input, hours.
-        trains_network: Its fit imports torch and Lightning.
     """
-
-    trains_network: ClassVar[bool] = False
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     feature_set: str
     lookback: int = Field(ge=1)
+
+
+class Architecture(ModelInput, ABC):
+    """Hyperparameters of one architecture, read from ``training.<name>`` in the configuration.
+
+    Attributes:
+        trains_network: Its fit imports torch and Lightning.
+    """
+
+    trains_network: ClassVar[bool] = False
 
     @abstractmethod
     def fit(
@@ -125,9 +132,9 @@ class Architecture(BaseModel, ABC):
 
 @dataclass(frozen=True)
 class Challenger:
-    """Hyperparameters and fitted model of one architecture."""
+    """A fitted model, and what it was fitted with: the hyperparameters of an architecture, or of an ensemble."""
 
-    architecture: Architecture
+    architecture: ModelInput
     fitted: FittedModel
 
 
@@ -135,10 +142,8 @@ Challengers = dict[str, Challenger]
 """By the architecture's name."""
 
 
-def cut_parts(
-    architecture: Architecture, features: FeatureFrames, klines: pd.DataFrame, split: dict[str, Any]
-) -> Parts:
-    """Windows of an architecture by part: the same for training, evaluating and converting.
+def cut_parts(architecture: ModelInput, features: FeatureFrames, klines: pd.DataFrame, split: dict[str, Any]) -> Parts:
+    """Windows of a model by part: the same for training, evaluating and converting.
 
     Args:
         architecture: Decides on the feature set and the lookback.
