@@ -146,7 +146,7 @@ def test_the_conformal_scales_come_with_the_model(project: Path) -> None:
     assert repository.model("btc_usdt").scales.factors == (1.1,)
 
     repository.catalog.save("btc_usdt.conformal_scales", {"version": 1})
-    with pytest.raises(ArtifactError, match=r"the conformal scales are damaged .* delete conformal_scales.json"):
+    with pytest.raises(ArtifactError, match=r"ConformalScales is damaged .* delete conformal_scales.json"):
         repository.model("btc_usdt")
 
 

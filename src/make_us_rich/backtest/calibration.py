@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from make_us_rich.domain.errors import DataError, ParameterError
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.klines import HOUR_MS
 
 TargetQuantiles = NDArray[np.floating]
@@ -38,7 +39,7 @@ SIDES = {"close": (-1, 1), "high": (1,), "low": (-1,)}
 """The tails of a target, below (-1) and above its quantiles; the other end of highs and lows is the last close."""
 
 
-class CalibrationParameters(BaseModel):
+class CalibrationParameters(FrozenModel):
     """``params:calibration``: how the conformal scales are measured.
 
     Attributes:
@@ -54,8 +55,6 @@ class CalibrationParameters(BaseModel):
         min_tail_scale: Smallest scale of a tail, above 0 and at most 1; default 0.8.
         max_tail_scale: Largest scale of a tail, 1 or more; default 1.25.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     window_days: int = Field(default=90, ge=1)
     target_coverage: float = Field(default=0.8, gt=0, lt=1)
@@ -125,14 +124,12 @@ def _side_scores(past: PastForecasts, level: float) -> ConformityScores:
         return past.quantiles[:, :, _position(past.levels, level)].T.astype(np.float64, order="C")
 
     center = at(0.5) if past.target == "close" else 0.0
-    moves = np.asarray(past.targets, np.float64).T - center
-    return np.stack(
-        [_ratio(side * moves, side * (at(0.5 + side * (level - 0.5)) - center)) for side in SIDES[past.target]]
-    )
-
-
-def _ratio(distances: NDArray[np.float64], widths: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(distances, widths, out=np.where(distances > 0, np.inf, 0.0), where=widths > 0)
+    moves, scores = np.asarray(past.targets, np.float64).T - center, []
+    for side in SIDES[past.target]:
+        distances, widths = side * moves, side * (at(0.5 + side * (level - 0.5)) - center)
+        without_width = np.where(distances > 0, np.inf, 0.0)
+        scores.append(np.divide(distances, widths, out=without_width, where=widths > 0))
+    return np.stack(scores)
 
 
 def fit_scales(scores: ConformityScores, parameters: CalibrationParameters) -> Scales:
@@ -280,8 +277,7 @@ def calibrate_forward(past: PastForecasts, parameters: CalibrationParameters, fi
 
 def day_starts(opens: NDArray[np.datetime64]) -> NDArray[np.intp]:
     """Positions of the first origin of each day, UTC, among ascending open times."""
-    days = opens.astype("datetime64[D]")
-    return np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    return np.unique(opens.astype("datetime64[D]"), return_index=True)[1]
 
 
 def scales_at(

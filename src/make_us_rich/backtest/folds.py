@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.features.split import HOUR, Origins, Parts, Split, split_origins
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from make_us_rich.features.windows import Rows, Windows
 
 
-class BacktestParameters(BaseModel):
+class BacktestParameters(FrozenModel):
     """``params:backtest``: the folds of the walk-forward backtest.
 
     Attributes:
@@ -33,8 +35,6 @@ class BacktestParameters(BaseModel):
 
     The fit that is published sees as many hours as that of a fold, up to the newest candle.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_folds: int = Field(default=8, ge=1)
     test_size: int = Field(default=504, ge=1)
@@ -67,8 +67,25 @@ def make_folds(origins: Rows, timestamps: NDArray[np.datetime64], plan: Backtest
             f" {len(origins)}",
             "raise history_days, or lower n_folds or test_size",
         )
-    ends = len(origins) - plan.test_size * np.arange(plan.n_folds - 1, -1, -1)
-    return tuple(_make_fold(origins[:end], timestamps, plan) for end in ends)
+    folds = []
+    for first in range(len(origins) - needed, len(origins), plan.test_size):
+        border = timestamps[origins[first]]
+        split = Split(
+            rows=len(timestamps),
+            test_start=(border + HOUR).item().replace(tzinfo=UTC),
+            validation_fraction=plan.validation_fraction,
+            horizon=plan.horizon,
+            train_size=plan.train_size,
+        )
+        fold = split_origins(timestamps, origins[: first + plan.test_size], split)
+        if len(fold.train) < plan.min_train_size:
+            raise DataError(
+                f"the fold from {border.astype('datetime64[m]')} UTC has {len(fold.train)} windows to fit on and"
+                f" {plan.min_train_size} are needed",
+                "raise history_days, or lower n_folds or min_train_size",
+            )
+        folds.append(fold)
+    return tuple(folds)
 
 
 def calibration_fold(origins: Rows, timestamps: NDArray[np.datetime64], plan: BacktestParameters) -> Origins:
@@ -81,23 +98,3 @@ def calibration_fold(origins: Rows, timestamps: NDArray[np.datetime64], plan: Ba
 def fold_parts(windows: Windows, folds: tuple[Origins, ...]) -> tuple[Parts, ...]:
     """The windows of each fold, ready for an architecture's fit; the arrays are shared."""
     return tuple(Parts(windows.at(fold.train), windows.at(fold.validation), windows.at(fold.test)) for fold in folds)
-
-
-def _make_fold(origins: Rows, timestamps: NDArray[np.datetime64], plan: BacktestParameters) -> Origins:
-    """The fold whose test part are the newest ``test_size`` origins."""
-    border = timestamps[origins[-plan.test_size]]
-    split = {
-        "rows": len(timestamps),
-        "test_start": f"{(border + HOUR).astype('datetime64[ms]')}Z",
-        "validation_fraction": plan.validation_fraction,
-        "horizon": plan.horizon,
-        "train_size": plan.train_size,
-    }
-    fold = split_origins(timestamps, origins, Split.model_validate(split))
-    if len(fold.train) < plan.min_train_size:
-        raise DataError(
-            f"the fold from {border.astype('datetime64[m]')} UTC has {len(fold.train)} windows to fit on and"
-            f" {plan.min_train_size} are needed",
-            "raise history_days, or lower n_folds or min_train_size",
-        )
-    return fold

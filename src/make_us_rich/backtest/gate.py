@@ -9,18 +9,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from make_us_rich.backtest.comparison import Losses, compare_forecasts, diebold_mariano
 from make_us_rich.backtest.scores import skill
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.manifest import Verdict
 
 TARGET_COVERAGE = 0.9
 
 
-class GateParameters(BaseModel):
+class GateParameters(FrozenModel):
     """``params:gate``: what a challenger must show to be served.
 
     Attributes:
@@ -40,8 +41,6 @@ class GateParameters(BaseModel):
         cooldown_days: Days for which a demoted recipe is not promoted again; 0 or more, default 14.
         horizon: Hours ahead that the losses cover; 1 or more, default 24.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_folds: int = Field(default=8, ge=1)
     min_test_size: int = Field(default=336, ge=1)

@@ -61,13 +61,13 @@ def coverage(targets: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> Scores:
 
 def rmse(actual: ArrayLike, forecast: ArrayLike) -> Scores:
     """Root of the mean squared error, ``sqrt(mean((y - f)^2))``, in the unit of the data; each ``[window, ...]``."""
-    root: Scores = np.sqrt(np.mean(_errors(actual, forecast) ** 2, axis=0))
+    root: Scores = np.sqrt(np.mean(np.subtract(actual, forecast, dtype=np.float64) ** 2, axis=0))
     return root
 
 
 def mae(actual: ArrayLike, forecast: ArrayLike) -> Scores:
     """Mean absolute error, ``mean(|y - f|)``, in the unit of the data; each ``[window, ...]``."""
-    mean: Scores = np.mean(np.abs(_errors(actual, forecast)), axis=0)
+    mean: Scores = np.mean(np.abs(np.subtract(actual, forecast, dtype=np.float64)), axis=0)
     return mean
 
 
@@ -76,7 +76,7 @@ def mape(actual: ArrayLike, forecast: ArrayLike) -> Scores:
 
     The actual values are never 0: prices, not returns; each ``[window, ...]``.
     """
-    mean: Scores = np.mean(np.abs(_errors(actual, forecast) / np.asarray(actual, np.float64)), axis=0)
+    mean: Scores = np.mean(np.abs(np.subtract(actual, forecast, dtype=np.float64) / actual), axis=0)
     return mean
 
 
@@ -118,7 +118,3 @@ def directional_accuracy(moves: ArrayLike, forecast: ArrayLike) -> Scores:
     count = moved.sum(axis=0)
     share: Scores = np.where(moved, hits, 0).sum(axis=0) / np.where(count > 0, count, np.nan)
     return share
-
-
-def _errors(actual: ArrayLike, forecast: ArrayLike) -> Scores:
-    return np.asarray(actual, np.float64) - np.asarray(forecast, np.float64)

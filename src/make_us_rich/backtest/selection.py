@@ -36,10 +36,6 @@ class ServedForecasts:
     quantiles: Quantiles
     edge: Verdict
 
-    def scored(self, levels: tuple[float, ...], target: str = "close") -> TargetQuantiles:
-        """Of one target at the levels that are scored."""
-        return self.quantiles[target][:, :, scored_positions(levels)]
-
 
 @dataclass(frozen=True)
 class BacktestContext:
@@ -69,27 +65,24 @@ class BacktestContext:
     @cached_property
     def baselines(self) -> dict[str, Losses]:
         """The baseline's losses on the test folds, not calibrated, by target."""
-        at = scored_positions(self.backtest.levels)
-        return {target: self.losses(each.quantiles[BASELINE][:, :, at], target) for target, each in self.tested.items()}
+        return {target: self.losses(each.quantiles[BASELINE], target) for target, each in self.tested.items()}
 
     @cached_property
     def champion(self) -> Losses | None:
         """The champion's losses on the test folds, as served; None without one."""
         if CHAMPION not in self.backtest.quantiles:
             return None
-        return self.losses(as_served(self, CHAMPION).scored(self.backtest.levels))
+        return self.losses(as_served(self, CHAMPION).quantiles["close"])
 
     def losses(self, quantiles: TargetQuantiles, target: str = "close") -> Losses:
-        """Mean CRPS at each origin of the test folds, from the quantiles of the scored levels."""
-        return mean_crps(self.tested[target].targets, quantiles, QUANTILE_LEVELS)
+        """Mean CRPS of the scored levels at each origin of the test folds."""
+        scored = quantiles[:, :, scored_positions(self.backtest.levels)]
+        return mean_crps(self.tested[target].targets, scored, QUANTILE_LEVELS)
 
-    def range_skills(self, served: ServedForecasts) -> dict[str, float]:
+    def range_skills(self, quantiles: Quantiles) -> dict[str, float]:
         """Share of the baseline's mean CRPS that is gone, of highs and of lows; NaN where the baseline's is 0."""
-        skills = {}
-        for target in ("high", "low"):
-            own = self.losses(served.scored(self.backtest.levels, target), target).mean()
-            skills[target] = float(skill(own, self.baselines[target].mean()))
-        return skills
+        own = {target: self.losses(quantiles[target], target).mean() for target in ("high", "low")}
+        return {target: float(skill(loss, self.baselines[target].mean())) for target, loss in own.items()}
 
 
 def as_served(context: BacktestContext, name: str) -> ServedForecasts:
@@ -131,11 +124,11 @@ def evaluate_challenger(
         reason = f"refused: {'; '.join([*faults, context.backtest.refused[name]])}"
         edge = Verdict(publish=False, reason="no edge: there is no forecast to judge")
         return ChallengerResult(**found, verdict=Verdict(publish=False, reason=reason), edge=edge)
-    tested, quantiles = context.tested["close"], served.scored(context.backtest.levels)
+    tested, quantiles = context.tested["close"], served.quantiles["close"]
     finite = all(np.isfinite(values).all() for values in served.quantiles.values())
     losses = context.losses(quantiles) if finite else np.full(len(tested), np.nan)
-    range_skills = context.range_skills(served)
-    low, high = (quantiles[:, :, QUANTILE_LEVELS.index(level)] for level in (0.05, 0.95))
+    range_skills = context.range_skills(served.quantiles)
+    low, high = (quantiles[:, :, tested.levels.index(level)] for level in (0.05, 0.95))
     gate_input = GateInput(
         challenger=losses,
         baseline=context.baselines["close"],

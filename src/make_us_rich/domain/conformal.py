@@ -1,14 +1,14 @@
 """Conformal scales of the model that is served: stored beside it, and refreshed without a new fit."""
 
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
-from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.frozen import OptionalRecord
 
 
-class ConformalScales(BaseModel):
+class ConformalScales(OptionalRecord):
     """Factors for the distances of the closes' quantiles from their median, and of highs and lows from the last close.
 
     Attributes:
@@ -24,7 +24,7 @@ class ConformalScales(BaseModel):
         coverage_after: The same with these factors.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    remedy: ClassVar[str] = "delete conformal_scales.json, or run the pair again"
 
     version: str
     at: datetime
@@ -32,29 +32,13 @@ class ConformalScales(BaseModel):
     factors: tuple[float, ...]
     high_factors: tuple[float, ...] = ()
     low_factors: tuple[float, ...] = ()
-    tails: dict[str, tuple[tuple[float, ...], ...]] = {}
+    tails: dict[str, tuple[tuple[float, ...], ...]] = Field(default={})
     coverage_before: tuple[float, ...]
     coverage_after: tuple[float, ...]
 
     def of(self, target: str) -> tuple[float, ...]:
         """The factors of a target: ``close``, ``high`` or ``low``; empty where it is not forecast."""
         return {"close": self.factors, "high": self.high_factors, "low": self.low_factors}[target]
-
-    @classmethod
-    def read(cls, record: dict[str, Any], name: str) -> "ConformalScales | None":
-        """Check a record from the store; None for an empty one.
-
-        Raises:
-            ArtifactError: It holds something else.
-        """
-        try:
-            return cls.model_validate(record) if record else None
-        except ValidationError as exc:
-            reason = exc.errors()[0]["msg"]
-            raise ArtifactError(
-                f"{name}: the conformal scales are damaged ({reason})",
-                "delete conformal_scales.json, or run the pair again",
-            ) from exc
 
     def __str__(self) -> str:
         """Such as ``1.02 at 1 h, 0.98 at 24 h, from 1,296 past forecasts``."""

@@ -6,8 +6,9 @@ import math
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.manifest import NO_EDGE, DataRange, Verdict
 
 
@@ -19,7 +20,7 @@ Finite = Annotated[float | None, BeforeValidator(_finite)]
 """A number, or None where there is none: JSON knows neither NaN nor infinity."""
 
 
-class ChallengerResult(BaseModel):
+class ChallengerResult(FrozenModel):
     """What the gate found of one challenger; figures are None where it could not be judged.
 
     Attributes:
@@ -38,8 +39,6 @@ class ChallengerResult(BaseModel):
         low_crps_skill: Of the lowest low.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     architecture: str
     recipe: dict[str, dict[str, Any]]
     verdict: Verdict
@@ -55,7 +54,7 @@ class ChallengerResult(BaseModel):
     low_crps_skill: Finite = None
 
 
-class EvaluationReport(BaseModel):
+class EvaluationReport(FrozenModel):
     """What the gate found of one run.
 
     Attributes:
@@ -69,8 +68,6 @@ class EvaluationReport(BaseModel):
         candles: What the choice was made from.
         simulated: The candles come from a simulated market.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pair: str
     version: str

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field
 
-from make_us_rich.domain.errors import ArtifactError, first_problem
 from make_us_rich.domain.evaluation import Finite
-from make_us_rich.domain.frozen import FrozenModel
+from make_us_rich.domain.frozen import FrozenModel, OptionalRecord
 
 ALL_HORIZONS = 0
 """In place of a horizon: the mean over all horizons."""
@@ -101,23 +99,7 @@ class Drift(FrozenModel):
     features: tuple[FeatureDrift, ...] = ()  # the most drifted first
 
 
-class _Report(FrozenModel):
-    @classmethod
-    def read(cls, record: dict[str, Any], pair: str) -> Self | None:
-        """Parse a stored record; None for an empty one.
-
-        Raises:
-            ArtifactError: The record is damaged.
-        """
-        try:
-            return cls.model_validate(record) if record else None
-        except ValidationError as exc:
-            path, problem = first_problem(exc)
-            message = f"{pair}: {cls.__name__} is damaged or of another release ({path}: {problem})"
-            raise ArtifactError(message, "the next run of the monitoring writes it again") from exc
-
-
-class LiveScores(_Report):
+class LiveScores(OptionalRecord):
     """Everything that is known of a pair's live forecasts, apart from the forecasts themselves."""
 
     pair: str
@@ -149,7 +131,7 @@ class LiveForecast(FrozenModel):
     quantiles: tuple[tuple[float, ...], ...]
 
 
-class RecentForecasts(_Report):
+class RecentForecasts(OptionalRecord):
     """The forecasts of the last days, oldest first, and the observed closes in quote currency by closing time."""
 
     pair: str

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from make_us_rich.domain.errors import ArtifactError, first_problem
 from make_us_rich.domain.forecast import TARGETS
+from make_us_rich.domain.frozen import FrozenModel
 
 CONTRACT = 2
 """Version of the ONNX contract in docs/models.md; models of the first one, with closes alone, are still served."""
@@ -23,8 +24,6 @@ ARTIFACTS = {
     "scenario_ranks": "the ranks of its scenarios",
 }
 """What a version consists of beside its manifest, and what messages call it."""
-
-_FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
 def sha256(data: bytes) -> str:
@@ -42,10 +41,8 @@ def verify(data: bytes, checksum: str, name: str) -> None:
         raise ArtifactError(f"{name}: its checksum is not the one in its manifest", "train the pair again or roll back")
 
 
-class Verdict(BaseModel):
+class Verdict(FrozenModel):
     """Whether a model may be served, and why, in words."""
-
-    model_config = _FROZEN
 
     publish: bool
     reason: str
@@ -55,10 +52,8 @@ NO_EDGE = Verdict(publish=False, reason="no edge: the point forecast is the last
 """Of a model whose median is shown as the last close."""
 
 
-class DataRange(BaseModel):
+class DataRange(FrozenModel):
     """The candles a model has seen: open times (UTC) of the first and last one, and their number."""
-
-    model_config = _FROZEN
 
     start: datetime
     end: datetime
@@ -67,17 +62,15 @@ class DataRange(BaseModel):
     """They come from a simulated market."""
 
 
-class Reads(BaseModel):
+class Reads(FrozenModel):
     """What a graph takes: ``lookback`` rows of these ``columns``, in this order, of a feature set."""
-
-    model_config = _FROZEN
 
     feature_set: str
     columns: tuple[str, ...]
     lookback: int
 
 
-class Candidate(BaseModel):
+class Candidate(FrozenModel):
     """A converted model that has been judged and not been published yet.
 
     Attributes:
@@ -101,8 +94,6 @@ class Candidate(BaseModel):
         baseline: What the baseline's graph, stored beside the model's, takes; None before release 0.2.
     """
 
-    model_config = _FROZEN
-
     pair: str
     architecture: str
     feature_set: str
@@ -116,7 +107,7 @@ class Candidate(BaseModel):
     scaler: str
     checksums: dict[str, str]
     verdict: Verdict
-    recipe: dict[str, dict[str, Any]] = {}
+    recipe: dict[str, dict[str, Any]] = Field(default={})
     trained_until: datetime | None = None
     edge: Verdict = NO_EDGE
     baseline: Reads | None = None
