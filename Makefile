@@ -117,8 +117,10 @@ schedule: $(SETUP) ## Let cron run every pair each hour; KEDRO_ENV=production fo
 unschedule: $(SETUP) ## Take that out of the crontab again
 	@$(BIN)/kedro unschedule
 
-kubernetes: $(SETUP) ## A CronJob for each pair into deploy/kubernetes/hourly.yaml
-	@$(BIN)/python deploy/kubernetes/write_hourly.py
+kubernetes: ## The Helm chart as plain manifests into deploy/kubernetes.yaml
+	@# Without blank lines, which differ between releases of Helm.
+	@helm template make-us-rich deploy/helm --namespace make-us-rich | grep . > .kubernetes.yaml
+	@mv .kubernetes.yaml deploy/kubernetes.yaml
 
 package: $(SETUP) ## The package into dist/; TAG=v0.2.0 refuses another version than that
 	@$(if $(TAG),grep -qx 'version = "$(TAG:v%=%)"' pyproject.toml || { echo "$(TAG) is not the version in pyproject.toml"; exit 1; })

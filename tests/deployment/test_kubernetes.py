@@ -1,6 +1,8 @@
-"""The manifests keep to the schemas of Kubernetes, and to the strictest of its policies."""
+"""The chart gives the manifests, which keep to the schemas of Kubernetes and to the strictest of its policies."""
 
-import runpy
+import shutil
+import subprocess
+import tomllib
 from typing import Any
 
 import kubernetes_validate
@@ -9,11 +11,8 @@ import yaml
 
 from synthetic import REPO, configured_parameters
 
-FOLDER = REPO / "deploy" / "kubernetes"
-LISTED = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
-RESOURCES = [
-    resource for name in LISTED["resources"] for resource in yaml.safe_load_all((FOLDER / name).read_text()) if resource
-]
+CHART = REPO / "deploy" / "helm"
+RESOURCES = list(yaml.safe_load_all((REPO / "deploy" / "kubernetes.yaml").read_text()))
 CONFIGURED: list[str] = configured_parameters()["pairs"]
 
 
@@ -41,16 +40,12 @@ def test_they_keep_to_the_schemas() -> None:
     for resource in RESOURCES:
         kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
 
-    assert {path.name for path in FOLDER.glob("*.yaml")} == {*LISTED["resources"], "kustomization.yaml"}
-
 
 def test_the_images_are_those_that_compose_builds_with_their_tags() -> None:
     compose = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]
     built = {service["image"] for service in compose.values() if "build" in service}
-    tagged = {f"{image['name']}:{image['newTag']}" for image in LISTED["images"]}
 
-    assert tagged <= built
-    assert {container["image"] for _, container in CONTAINERS} == {image["name"] for image in LISTED["images"]}
+    assert {container["image"] for _, container in CONTAINERS} <= built
 
 
 @pytest.mark.parametrize(("pod", "container"), CONTAINERS, ids=[f"{pod}-{each['name']}" for pod, each in CONTAINERS])
@@ -94,11 +89,33 @@ def test_each_pair_has_a_cron_job_of_its_own_and_they_are_staggered() -> None:
     assert len(set(times)) == len(times)
 
 
-def test_the_cron_jobs_are_those_of_the_configuration() -> None:
-    writer = runpy.run_path(str(FOLDER / "write_hourly.py"))
+def test_the_chart_has_the_version_and_the_pairs_of_the_project() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
 
-    assert (FOLDER / "hourly.yaml").read_text() == writer["cron_jobs"](CONFIGURED), "call make kubernetes"
-    for number in range(40):
-        minutes = [int(minute) for minute in writer["minutes_of"](number).split(",")]
-        assert len(minutes) == 4
+    assert chart["version"] == chart["appVersion"] == project["version"]
+    assert yaml.safe_load((CHART / "values.yaml").read_text())["pairs"] == CONFIGURED
+
+
+@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not installed")
+def test_helm_makes_the_manifests_of_the_chart_and_those_of_forty_pairs() -> None:
+    def render(*options: str) -> list[dict[str, Any]]:
+        command = ["helm", "template", "make-us-rich", CHART, "--namespace", "make-us-rich", *options]
+        return list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True).stdout))
+
+    subprocess.run(["helm", "lint", "--strict", CHART], check=True)
+    assert render() == RESOURCES, "call make kubernetes"
+
+    pairs = [f"coin{number}_usdt" for number in range(40)]
+    resources = render(
+        f"--set=pairs={{{','.join(pairs)}}}", "--set=image.prefix=registry.example.com/", "--set=image.tag=9"
+    )
+    jobs = [resource for resource in resources if resource["kind"] == "CronJob"]
+    assert len(jobs) == 40
+    for job in jobs:
+        minutes = [int(minute) for minute in job["spec"]["schedule"].split()[0].split(",")]
+        assert len(set(minutes)) == 4
         assert all(2 <= minute <= 59 for minute in minutes)
+        pod = pod_of(job)
+        assert pod is not None
+        assert pod["containers"][0]["image"] == "registry.example.com/trainer:9"

@@ -48,8 +48,6 @@ def test_the_container_and_kubernetes_keep_the_times_of_the_crontab() -> None:
     loop = (REPO / "deploy" / "trainer" / "loop.sh").read_text()
     (interval, offset) = map(int, re.findall(r"(\d+) - \(\$\(date \+%s\) - (\d+)\)", loop)[0])
     assert [(offset + interval * at) // 60 for at in range(4)] == minutes
-    schedule = re.search(
-        r'schedule: "([\d,]+) \* \* \* \*"', (REPO / "deploy" / "kubernetes" / "hourly.yaml").read_text()
-    )
+    schedule = re.search(r'schedule: "([\d,]+) \* \* \* \*"', (REPO / "deploy" / "kubernetes.yaml").read_text())
     assert schedule is not None
     assert [int(minute) for minute in schedule[1].split(",")] == minutes
