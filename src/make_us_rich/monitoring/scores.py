@@ -137,30 +137,22 @@ def pit_shares(targets: Floats, quantiles: Floats) -> Floats:
 
 
 def _score(horizon: int, observed: dict[str, ScoredForecasts]) -> HorizonScores:
-    """Scores of closes, highs and lows whose outcomes were observed."""
-    scores: dict[str, Any] = {
-        f"{PREFIXES[target]}{name}": value
-        for target, each in observed.items()
-        for name, value in _figures(each).items()
-    }
-    close = observed["close"]
-    if len(close.targets) >= MIN_OUTCOMES:
-        for nominal, levels in INTERVALS.items():
-            ends = (close.quantiles[..., QUANTILE_LEVELS.index(level)] for level in levels)
-            scores[f"coverage_{nominal}"] = float(coverage(close.targets, *ends).mean())
+    """Scores of closes, highs and lows whose outcomes were observed; none from fewer than ``MIN_OUTCOMES``."""
+    scores: dict[str, Any] = {}
+    for target, each in observed.items():
+        targets, prefix = each.targets, PREFIXES[target]
+        scores[f"{prefix}n_outcomes"] = len(targets)
+        if len(targets) < MIN_OUTCOMES:
+            continue
+        losses, both = mean_crps(targets, each.quantiles, QUANTILE_LEVELS), np.isfinite(each.baseline).all(axis=(1, 2))
+        shares = pit_shares(targets.reshape(-1), each.quantiles.reshape(-1, len(QUANTILE_LEVELS)))
+        scores |= {f"{prefix}crps": float(losses.mean()), f"{prefix}pit": tuple(shares.tolist())}
+        if both.sum() >= MIN_OUTCOMES:
+            baseline = float(mean_crps(targets[both], each.baseline[both], QUANTILE_LEVELS).mean())
+            scores[f"{prefix}baseline_crps"] = baseline
+            scores[f"{prefix}skill"] = float(skill(losses[both].mean(), baseline))
+        if target == "close":
+            for nominal, levels in INTERVALS.items():
+                ends = (each.quantiles[..., QUANTILE_LEVELS.index(level)] for level in levels)
+                scores[f"coverage_{nominal}"] = float(coverage(targets, *ends).mean())
     return HorizonScores(horizon=horizon, **scores)
-
-
-def _figures(observed: ScoredForecasts) -> dict[str, Any]:
-    """What every target is scored by; no figure from fewer than ``MIN_OUTCOMES``."""
-    targets, quantiles = observed.targets, observed.quantiles
-    found: dict[str, Any] = {"n_outcomes": len(targets)}
-    if len(targets) < MIN_OUTCOMES:
-        return found
-    losses, both = mean_crps(targets, quantiles, QUANTILE_LEVELS), np.isfinite(observed.baseline).all(axis=(1, 2))
-    found["crps"] = float(losses.mean())
-    found["pit"] = tuple(map(float, pit_shares(targets.reshape(-1), quantiles.reshape(-1, len(QUANTILE_LEVELS)))))
-    if both.sum() >= MIN_OUTCOMES:
-        baseline = float(mean_crps(targets[both], observed.baseline[both], QUANTILE_LEVELS).mean())
-        found |= {"baseline_crps": baseline, "skill": float(skill(losses[both].mean(), baseline))}
-    return found
