@@ -14,7 +14,7 @@ from make_us_rich.domain.pair import Pair
 from make_us_rich.exchange.budget import MIN_WEIGHT
 from make_us_rich.models.registry import TrainingParameters, parse_architectures
 from make_us_rich.pipelines.converting.parity import ConvertingParameters
-from make_us_rich.pipelines.exporting.parameters import ExportingParameters
+from make_us_rich.pipelines.exporting.nodes import ExportingParameters
 from make_us_rich.pipelines.fetching.nodes import FetchingParameters
 from make_us_rich.pipelines.monitoring.nodes import MonitoringParameters
 from make_us_rich.pipelines.tuning.spaces import TuningParameters, check_spaces

@@ -19,13 +19,13 @@ from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.manifest import ARTIFACTS, Manifest, sha256
 from make_us_rich.inference.past import past_forecasts_of
 from make_us_rich.pipelines.exporting.nodes import (
+    ExportingParameters,
     installed_versions,
     promote,
     publish_artifacts,
     select_retained_versions,
     write_manifest,
 )
-from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 from make_us_rich.pipelines.exporting.pipeline import create_pipeline
 from synthetic import PLAN, RUN, STARTED, VERSION, prepared, published_version, walked
 

@@ -8,20 +8,33 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.manifest import ARTIFACTS, Candidate, Manifest, Published, sha256, verify
 from make_us_rich.domain.run import RunContext
 from make_us_rich.inference.champion import Champion
 from make_us_rich.inference.past import PastRecord, measure_scales
 from make_us_rich.models.base import Scaler, scaler_fingerprint
-from make_us_rich.pipelines.exporting.parameters import ExportingParameters
 
 log = logging.getLogger(__name__)
 
 PACKAGES = ("make-us-rich", "kedro", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "torch")
+
+
+class ExportingParameters(FrozenModel):
+    """``params:exporting``.
+
+    Attributes:
+        max_versions: How many of the newest versions are retained, published or not.
+        champion_retention_days: Days for which a past champion is retained as well.
+    """
+
+    max_versions: int = Field(ge=1)
+    champion_retention_days: int = Field(ge=0)
 
 
 def publish_artifacts(
