@@ -1,6 +1,6 @@
 """The pipelines of every pair: ``btc_usdt``, ``tune_btc_usdt``, ``monitor_btc_usdt``, and ``all`` of each kind."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
@@ -43,7 +43,10 @@ def register_pipelines() -> dict[str, Pipeline]:
         of_all = wanted is None or f"{prefix}all" in wanted
         chosen = [pair for pair in configured_pairs() if of_all or f"{prefix}{pair.name}" in (wanted or ())]
         own = {f"{prefix}{pair.name}": for_pair(flow, pair) for pair in chosen}
-        registered |= own | ({f"{prefix}all": join(own.values())} if of_all else {})
+        registered |= own
+        if of_all:
+            # The pairs share nothing; a sum of the pipelines would sort the nodes once for each.
+            registered[f"{prefix}all"] = Pipeline([node for each in own.values() for node in each.nodes])
     return registered | ({"__default__": registered["all"]} if "all" in registered else {})
 
 
@@ -59,8 +62,3 @@ def for_pair(flow: Pipeline, pair: Pair) -> Pipeline:
     """The flow with datasets of the pair's own; all pairs share the parameters."""
     parameters = {name for name in flow.inputs() if name.startswith("params:")}
     return Pipeline(flow, namespace=pair.name, parameters=parameters)
-
-
-def join(separate: Iterable[Pipeline]) -> Pipeline:
-    """Pipelines that share nothing as one; a sum would sort the nodes once for each."""
-    return Pipeline([node for pipeline in separate for node in pipeline.nodes])

@@ -1,15 +1,16 @@
 """Parity: the ONNX graph and the fitted model give the same quantiles, down to the price."""
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from make_us_rich.backtest.calibration import Quantiles, nest
 from make_us_rich.domain.errors import ParityError
 from make_us_rich.domain.forecast import LEVELS
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.features.windows import Windows
 
 
-class ConvertingParameters(BaseModel):
+class ConvertingParameters(FrozenModel):
     """``params:converting``: the parity check of ONNX graph and fitted model.
 
     Attributes:
@@ -17,8 +18,6 @@ class ConvertingParameters(BaseModel):
         rtol: Relative tolerance on the output; 0 or more, in conf/base 0.001.
         atol: Absolute tolerance on the output, log return; 0 or more, in conf/base 0.00001.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     parity_windows: int = Field(ge=1)
     rtol: float = Field(ge=0)

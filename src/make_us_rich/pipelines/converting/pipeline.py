@@ -2,15 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from make_us_rich.pipelines.converting.nodes import (
-    check_parity,
-    convert_baseline,
-    convert_model,
-    describe_candidate,
-    rank_scenarios,
-    sample_windows,
-    select_challenger,
-)
+from make_us_rich.pipelines.converting import nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -22,13 +14,18 @@ def create_pipeline() -> Pipeline:
     described = [*graphs, "scalers", "klines", "split", "metrics", report, "chosen", windows, *artifacts, "run"]
     baseline = ["candidate_baseline_onnx", "baseline_reads"]
     parity = ["candidate_onnx", "chosen", report, windows, converting, "run"]
-    nodes = [
-        Node(select_challenger, ["challengers", report], ["chosen", "chosen_baseline"], name="select_challenger"),
-        Node(sample_windows, [*data, "chosen", converting], windows, name="sample_windows"),
-        Node(convert_model, ["chosen", report, windows, "run"], "candidate_onnx", name="convert_model"),
-        Node(check_parity, parity, "parity", name="check_parity"),
-        Node(convert_baseline, ["chosen_baseline", *data, converting, "run"], baseline, name="convert_baseline"),
-        Node(rank_scenarios, ["features", "klines", "chosen", "params:training"], artifacts[1], name="rank_scenarios"),
-        Node(describe_candidate, described, "candidate", name="describe_candidate"),
+    steps = [
+        Node(nodes.select_challenger, ["challengers", report], ["chosen", "chosen_baseline"], name="select_challenger"),
+        Node(nodes.sample_windows, [*data, "chosen", converting], windows, name="sample_windows"),
+        Node(nodes.convert_model, ["chosen", report, windows, "run"], "candidate_onnx", name="convert_model"),
+        Node(nodes.check_parity, parity, "parity", name="check_parity"),
+        Node(nodes.convert_baseline, ["chosen_baseline", *data, converting, "run"], baseline, name="convert_baseline"),
+        Node(
+            nodes.rank_scenarios,
+            ["features", "klines", "chosen", "params:training"],
+            artifacts[1],
+            name="rank_scenarios",
+        ),
+        Node(nodes.describe_candidate, described, "candidate", name="describe_candidate"),
     ]
-    return Pipeline(nodes, tags=["converting"])
+    return Pipeline(steps, tags=["converting"])

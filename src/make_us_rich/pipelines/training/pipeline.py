@@ -2,13 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from make_us_rich.pipelines.training.nodes import (
-    collect_history,
-    fit_challengers,
-    log_losses,
-    plot_training_curve,
-    run_backtest,
-)
+from make_us_rich.pipelines.training import nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -16,11 +10,11 @@ def create_pipeline() -> Pipeline:
     to_fit = ["features", "klines", "split", "scalers", "candidates", "params:training", "run"]
     to_test = ["features", "klines", "scalers", "candidates", "params:training", "params:backtest", "run"]
     curve = ["training_history", "data_report"]
-    nodes = [
-        Node(fit_challengers, to_fit, "challengers", name="fit_challengers"),
-        Node(run_backtest, to_test, "backtest", name="run_backtest"),
-        Node(collect_history, "challengers", "training_history", name="collect_history"),
-        Node(log_losses, "training_history", "training_losses", name="log_losses"),
-        Node(plot_training_curve, curve, "training_curve", name="plot_training_curve"),
+    steps = [
+        Node(nodes.fit_challengers, to_fit, "challengers", name="fit_challengers"),
+        Node(nodes.run_backtest, to_test, "backtest", name="run_backtest"),
+        Node(nodes.collect_history, "challengers", "training_history", name="collect_history"),
+        Node(nodes.log_losses, "training_history", "training_losses", name="log_losses"),
+        Node(nodes.plot_training_curve, curve, "training_curve", name="plot_training_curve"),
     ]
-    return Pipeline(nodes, tags=["training"])
+    return Pipeline(steps, tags=["training"])
