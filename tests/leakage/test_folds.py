@@ -100,7 +100,8 @@ class SeasonOfItsTest(Har):
 
     def fit(self, parts: Parts, scaler: Scaler, settings: FitSettings, previous: Any = None) -> FittedHar:
         fitted = self.fit_har(parts.train_validation(), settings.levels)
-        volatility = replace(fitted.volatility, profile=fit_volatility(parts.test).single().profile)
+        profile = fit_volatility(parts.test).profile.astype(np.float32)
+        volatility = replace(fitted.volatility, profile=profile)
         return replace(fitted, volatility=volatility)
 
 

@@ -74,10 +74,7 @@ class Baseline(Architecture):
 def _losses(targets: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean pinball loss of a volatility, ``[window]``, with the quantiles that it gives, ``[horizon]``."""
     table = hold_median(np.quantile(targets / sigma, QUANTILE_LEVELS, axis=1).T, QUANTILE_LEVELS)
-    losses = [
-        mean_pinball(targets, row[:, None] * sigma, level) for row, level in zip(table.T, QUANTILE_LEVELS, strict=True)
-    ]
-    mean: NDArray[np.float64] = np.mean(losses, axis=0)
+    mean: NDArray[np.float64] = np.mean(mean_pinball(targets, sigma, table, QUANTILE_LEVELS), axis=0)
     return mean
 
 

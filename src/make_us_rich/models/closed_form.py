@@ -65,17 +65,23 @@ def symmetric_quantiles(values: NDArray[np.floating], levels: tuple[float, ...])
     return quantiles
 
 
-def mean_pinball(targets: NDArray[np.floating], quantiles: NDArray[np.floating], level: float) -> NDArray[np.floating]:
-    """Mean of ``scores.pinball`` at one level over the windows, ``[horizon]``, in a fifth of the time.
+def mean_pinball(
+    targets: NDArray[np.floating], sigma: NDArray[np.floating], table: NDArray[np.floating], levels: tuple[float, ...]
+) -> list[NDArray[np.floating]]:
+    """Mean of ``scores.pinball`` over the windows, in a fifth of the time; ``[horizon]`` for each level.
 
     Args:
         targets: ``[horizon, window]``.
-        quantiles: The same shape; overwritten, because a fit needs dozens of such arrays.
-        level: Of the quantiles.
+        sigma: Forecast volatility, ``[horizon, window]``, or ``[window]`` for all horizons.
+        table: Quantiles of the standardised returns, ``[horizon, level]``.
+        levels: ``[level]``.
     """
-    errors = np.subtract(targets, quantiles, out=quantiles)
-    mean: NDArray[np.floating] = level * errors.mean(axis=1) - np.minimum(errors, 0, out=errors).mean(axis=1)
-    return mean
+    losses = []
+    for quantiles, level in zip(table.T, levels, strict=True):
+        errors = quantiles[:, None] * sigma
+        np.subtract(targets, errors, out=errors)
+        losses.append(level * errors.mean(axis=1) - np.minimum(errors, 0, out=errors).mean(axis=1))
+    return losses
 
 
 def build_onnx(name: str, formula: str, constants: Mapping[str, NDArray[np.generic]], shapes: Shapes) -> ModelProto:

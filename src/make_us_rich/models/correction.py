@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,16 +11,14 @@ from torch import Tensor, nn
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.features.har import HAR, HAR_SEQUENCE
 from make_us_rich.features.new_york import CLASSES
-from make_us_rich.models.har import PAST_STEPS, STATE, coming_means, past_means
-from make_us_rich.models.networks import nested, predict, to_onnx, to_tensor
+from make_us_rich.models.har import COMING_MEANS, PAST_MEANS, PAST_STEPS, STATE
+from make_us_rich.models.networks import nested, to_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from make_us_rich.backtest.calibration import Quantiles
     from make_us_rich.models.corrected_har import CorrectedHar
     from make_us_rich.models.har import FittedHar
 
@@ -43,9 +40,9 @@ def sequence_of(features: Tensor) -> Tensor:
     return features[..., CHANNELS].clamp(-BOUND, BOUND)
 
 
-def state_of(newest: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+def state_of(newest: Tensor, moments: Tensor) -> Tensor:
     """HAR features in standard deviations, bounded; ``[batch, state]`` to the same."""
-    return ((newest - mean) / spread).clamp(-BOUND, BOUND)
+    return ((newest - moments[0]) / moments[1]).clamp(-BOUND, BOUND)
 
 
 class Member(nn.Module):
@@ -87,17 +84,15 @@ class MonotoneQuantiles(nn.Module):
         sums: Signed sums of the steps from the median outwards, 0 at the median; ``[side x step, level]``.
     """
 
-    log_scales: Tensor
-    steps: Tensor
-    sums: Tensor
-
     def __init__(self, table: NDArray[np.floating], levels: tuple[float, ...]) -> None:
         super().__init__()
         horizon, outwards = len(table), len(levels) // 2
         sides = np.stack([-table[:, :outwards][:, ::-1], table[:, outwards + 1 :]], axis=1)
-        self.register_buffer("log_scales", to_tensor(log_scales(horizon, levels[outwards + 1 :])))
-        self.register_buffer("steps", to_tensor(np.diff(sides, axis=2, prepend=0.0)))
-        self.register_buffer("sums", to_tensor(signed_sums(outwards)))
+        up = np.triu(np.ones((outwards, outwards)))
+        lower, upper = (np.pad(-up[:, ::-1], ((0, 0), (0, outwards + 1))), np.pad(up, ((0, 0), (outwards + 1, 0))))
+        self.log_scales = nn.Buffer(to_tensor(log_scales(horizon, levels[outwards + 1 :])))
+        self.steps = nn.Buffer(to_tensor(np.diff(sides, axis=2, prepend=0.0)))
+        self.sums = nn.Buffer(to_tensor(np.concatenate([lower, upper])))
 
     def forward(self, corrections: Tensor) -> Tensor:
         """``[batch, correction]`` to ``[batch, horizon, level]``."""
@@ -130,14 +125,6 @@ def log_scales(horizon: int, upper: tuple[float, ...]) -> NDArray[np.float64]:
     return np.concatenate([volatility, steps]).reshape(CORRECTIONS, -1)
 
 
-def signed_sums(outwards: int) -> NDArray[np.float64]:
-    """For two sides of ``outwards`` steps each, ``[side x step, level]``."""
-    up = np.triu(np.ones((outwards, outwards)))
-    lower = np.pad(-up[:, ::-1], ((0, 0), (0, outwards + 1)))
-    upper = np.pad(up, ((0, 0), (outwards + 1, 0)))
-    return np.concatenate([lower, upper])
-
-
 class Forecaster(nn.Module):
     """HAR times the corrected tables: unscaled features in, quantiles of log returns out.
 
@@ -150,44 +137,30 @@ class Forecaster(nn.Module):
         levels: Of the quantiles.
     """
 
-    curves: Tensor
-    high_table: Tensor
-    low_table: Tensor
-
-    profile: Tensor
-    past_means: Tensor
-    coming_means: Tensor
-    center: Tensor
-    weights: Tensor
-    seasonal_weights: Tensor
-    bias: Tensor
-    lower: Tensor
-    upper: Tensor
-    mean: Tensor
-    spread: Tensor
-
     def __init__(
         self, members: Sequence[Member], har: FittedHar, moments: NDArray[np.float64], levels: tuple[float, ...]
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.close = MonotoneQuantiles(har.tables["close"], levels)
-        for name, values in {
-            **vars(har.volatility),
-            "past_means": past_means(),
-            "coming_means": coming_means(),
-            "mean": moments[0],
-            "spread": moments[1],
-            "curves": volatility_curves(len(har.tables["close"])),
-            "high_table": har.tables["high"],
-            "low_table": har.tables["low"],
-        }.items():
-            self.register_buffer(name, to_tensor(values))
+        self.profile = nn.Buffer(to_tensor(har.volatility.profile))
+        self.center = nn.Buffer(to_tensor(har.volatility.center))
+        self.weights = nn.Buffer(to_tensor(har.volatility.weights))
+        self.seasonal_weights = nn.Buffer(to_tensor(har.volatility.seasonal_weights))
+        self.bias = nn.Buffer(to_tensor(har.volatility.bias))
+        self.lower = nn.Buffer(to_tensor(har.volatility.lower))
+        self.upper = nn.Buffer(to_tensor(har.volatility.upper))
+        self.past_means = nn.Buffer(to_tensor(PAST_MEANS))
+        self.coming_means = nn.Buffer(to_tensor(COMING_MEANS))
+        self.moments = nn.Buffer(to_tensor(moments))
+        self.curves = nn.Buffer(to_tensor(volatility_curves(len(har.tables["close"]))))
+        self.high_table = nn.Buffer(to_tensor(har.tables["high"]))
+        self.low_table = nn.Buffer(to_tensor(har.tables["low"]))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``[batch, lookback, feature]`` to closes, highs and lows, ``[batch, horizon, level]``."""
         newest = features[:, -1, : len(HAR.columns)]
-        sequence, state = sequence_of(features), state_of(newest[:, :STATE], self.mean, self.spread)
+        sequence, state = sequence_of(features), state_of(newest[:, :STATE], self.moments)
         corrections = torch.stack([member(sequence, state) for member in self.members]).mean(dim=0)
         log_sigma = self.log_sigma(newest)
         close = torch.exp(log_sigma).unsqueeze(2) * self.close(corrections)
@@ -201,26 +174,3 @@ class Forecaster(nn.Module):
         coming_season = torch.log(torch.exp(2 * season[:, PAST_STEPS:]) @ self.coming_means) / 2
         forecast = (inputs - self.center) @ self.weights + coming_season * self.seasonal_weights + self.bias
         return torch.minimum(torch.maximum(forecast, self.lower), self.upper)
-
-
-@dataclass(frozen=True)
-class FittedCorrection:
-    """A trained forecaster; see ``FittedModel``.
-
-    Attributes:
-        forecaster: HAR and the networks.
-        lookback: Hours.
-        history: One row an epoch.
-    """
-
-    forecaster: Forecaster
-    lookback: int
-    history: pd.DataFrame
-
-    def quantiles(self, inputs: NDArray[np.float32]) -> Quantiles:
-        """See ``FittedModel``."""
-        return predict(self.forecaster, inputs)
-
-    def to_onnx(self) -> bytes:
-        """See ``FittedModel``."""
-        return to_onnx(self.forecaster, self.lookback, len(HAR_SEQUENCE.columns))

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from make_us_rich.backtest.scores import pinball
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 from make_us_rich.models.correction import (
-    FittedCorrection,
     Forecaster,
     Member,
     MonotoneQuantiles,
@@ -22,7 +21,7 @@ from make_us_rich.models.correction import (
     state_of,
 )
 from make_us_rich.models.har import STATE, fit_volatility, newest_rows
-from make_us_rich.models.networks import SequenceDataset, to_tensor, train
+from make_us_rich.models.networks import FittedNetwork, SequenceDataset, to_tensor, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 def fit_corrections(
     recipe: CorrectedHar, parts: Parts, settings: FitSettings, previous: FittedModel | None = None
-) -> FittedCorrection:
+) -> FittedNetwork:
     """Fit HAR on all training windows, and members that correct its out-of-fold errors.
 
     Args:
@@ -51,7 +50,11 @@ def fit_corrections(
     ratios = out_of_fold_ratios(windows, folds)
     table = recipe.quantile_tables(ratios, QUANTILE_LEVELS)["close"]
     torch.manual_seed(settings.seed)
-    module = CorrectionModule(_members(recipe, cast("FittedCorrection | None", previous)), table, recipe)
+    if previous:
+        members = copy.deepcopy(cast("FittedNetwork", previous).forecaster.members).train()
+    else:
+        members = nn.ModuleList(Member(recipe) for _ in range(recipe.members))
+    module = CorrectionModule(members, table, recipe)
     module.start_from_har(pinball(ratios["close"], table, QUANTILE_LEVELS).mean(axis=(1, 2)), folds)
     moments = moments_of(windows)
     dataset = correction_dataset(windows, moments, ratios["close"], folds)
@@ -59,20 +62,13 @@ def fit_corrections(
         module,
         dataset,
         dataset,
+        settings,
         batch_size=recipe.batch_size,
-        seed=settings.seed,
         max_epochs=recipe.warm_start_epochs if previous else recipe.max_epochs,
         patience=recipe.patience,
-        accelerator=settings.accelerator,
     )
     forecaster = Forecaster(module.best, recipe.fit_har(windows, settings.levels), moments, settings.levels)
-    return FittedCorrection(forecaster.eval().cpu(), recipe.lookback, history)
-
-
-def _members(recipe: CorrectedHar, previous: FittedCorrection | None) -> nn.ModuleList:
-    if previous:
-        return copy.deepcopy(previous.forecaster.members).train()
-    return nn.ModuleList(Member(recipe) for _ in range(recipe.members))
+    return FittedNetwork(forecaster.eval().cpu(), recipe.lookback, len(windows.columns), history)
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ def correction_dataset(
 ) -> SequenceDataset:
     """Batches of sequence, state, ratios, held_out and learned."""
     rows = torch.from_numpy(windows.features)
-    states = state_of(rows[torch.from_numpy(windows.origins), :STATE], *to_tensor(moments))
+    states = state_of(rows[torch.from_numpy(windows.origins), :STATE], to_tensor(moments))
     masks = torch.from_numpy(folds.held_out), torch.from_numpy(folds.learned)
     return SequenceDataset(sequence_of(rows), windows.origins, windows.lookback, states, to_tensor(ratios), *masks)
 
@@ -144,14 +140,12 @@ class CorrectionModule(LightningModule):
     is a candidate: a member that never beats it corrects nothing.
     """
 
-    levels: Tensor
-
     def __init__(self, members: nn.ModuleList, table: NDArray[np.floating], recipe: CorrectedHar) -> None:
         super().__init__()
         self.members = members
         self.to_quantiles = MonotoneQuantiles(table, QUANTILE_LEVELS)
         self.recipe = recipe
-        self.register_buffer("levels", torch.tensor(QUANTILE_LEVELS))
+        self.levels = nn.Buffer(torch.tensor(QUANTILE_LEVELS))
         self.best = [cast("Member", copy.deepcopy(member)) for member in members]
         self.min_losses = np.full(recipe.members, -np.inf)
         self.sums, self.counts = np.zeros(recipe.members), np.zeros(recipe.members)

@@ -52,6 +52,10 @@ PAST_SPANS = (1, 4, 12, 24, 72)
 """Last hours over which the profile is averaged."""
 PAST_STEPS = len(SEASON_STEPS) - HORIZON
 """Number of season classes up to the candle's own; the others are those of the coming hours."""
+PAST_MEANS = (np.arange(PAST_STEPS)[::-1, None] < np.array(PAST_SPANS)) / np.array(PAST_SPANS)
+"""Weights of the means over the last hours, ``[past step, span]``."""
+COMING_MEANS = np.triu(np.ones((HORIZON, HORIZON))) / np.arange(1, HORIZON + 1)
+"""Weights of the means over the next 1 to ``HORIZON`` hours, ``[coming step, horizon]``."""
 PROFILE_RIDGE = 5.0
 """Penalty of the effects of hour and day, in observations."""
 CLASS_SHRINKAGE = 30.0
@@ -91,13 +95,10 @@ class HarArchitecture(Architecture):
         sigma = np.exp(volatility.log_sigma(newest_rows(windows)))
         tables = self.quantile_tables({target: each / sigma for target, each in targets.items()}, levels)
         closes, scale = (np.ascontiguousarray(each.T) for each in (targets["close"], sigma))
-        losses = [
-            mean_pinball(closes, scale * column[:, None], level)
-            for column, level in zip(tables["close"].T, levels, strict=True)
-        ]
-        history = loss_history([float(np.mean(losses))])
-        single = {target: table.astype(np.float32) for target, table in tables.items()}
-        return FittedHar(volatility.single(), single, self.lookback, history)
+        loss = np.mean(mean_pinball(closes, scale, tables["close"], levels))
+        single = LinearVolatility(**{name: values.astype(np.float32) for name, values in vars(volatility).items()})
+        tables = {target: table.astype(np.float32) for target, table in tables.items()}
+        return FittedHar(single, tables, self.lookback, loss_history([float(loss)]))
 
     def quantile_tables(self, ratios: Mapping[str, NDArray[np.floating]], levels: tuple[float, ...]) -> Quantiles:
         """`closed_form.quantile_tables`, symmetric from ``symmetric_from`` on."""
@@ -198,18 +199,6 @@ def _standardise(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], ND
     return values.mean(axis=0), np.where(spread > 1e-6, spread, 1.0)
 
 
-def past_means() -> NDArray[np.float64]:
-    """Weights of the means over the last hours, ``[past step, span]``."""
-    ago = np.arange(PAST_STEPS)[::-1, None]
-    weights: NDArray[np.float64] = (ago < np.array(PAST_SPANS)) / np.array(PAST_SPANS)
-    return weights
-
-
-def coming_means() -> NDArray[np.float64]:
-    """Weights of the means over the next 1 to ``HORIZON`` hours, ``[coming step, horizon]``."""
-    return np.triu(np.ones((HORIZON, HORIZON))) / np.arange(1, HORIZON + 1)
-
-
 def fit_profile(classes: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean deviation of the values by season class, shrunk; ``[class]``.
 
@@ -246,8 +235,8 @@ def season_of(
         next 1 to ``HORIZON`` hours, ``[window, horizon]``.
     """
     season = profile[newest[:, STATE:].clip(0, CLASSES - 1).astype(np.uint8)]
-    variance = np.exp(2 * season[:, PAST_STEPS:]) @ coming_means().astype(profile.dtype)
-    return season[:, :PAST_STEPS] @ past_means().astype(profile.dtype), np.log(variance) / 2
+    variance = np.exp(2 * season[:, PAST_STEPS:]) @ COMING_MEANS.astype(profile.dtype)
+    return season[:, :PAST_STEPS] @ PAST_MEANS.astype(profile.dtype), np.log(variance) / 2
 
 
 @dataclass(frozen=True)
@@ -281,10 +270,6 @@ class LinearVolatility:
         clipped: NDArray[np.floating] = np.clip(forecast, self.lower, self.upper)
         return clipped
 
-    def single(self) -> LinearVolatility:
-        """The same in single precision."""
-        return LinearVolatility(**{name: values.astype(np.float32) for name, values in vars(self).items()})
-
 
 @dataclass(frozen=True)
 class FittedHar:
@@ -298,7 +283,7 @@ class FittedHar:
     """
 
     volatility: LinearVolatility
-    tables: dict[str, NDArray[np.float32]]
+    tables: Quantiles
     lookback: int
     history: pd.DataFrame
 
@@ -338,8 +323,8 @@ class FittedHar:
             "first_class": np.array(0, np.float32),
             "last_class": np.array(CLASSES - 1, np.float32),
             "steps": np.array([PAST_STEPS, HORIZON]),
-            "past_means": past_means().astype(np.float32),
-            "coming_means": coming_means().astype(np.float32),
+            "past_means": PAST_MEANS.astype(np.float32),
+            "coming_means": COMING_MEANS.astype(np.float32),
             "two": np.array(2, np.float32),
             **vars(self.volatility),
             **table_constants(self.tables),

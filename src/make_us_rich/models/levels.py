@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,11 +13,9 @@ from make_us_rich.models.base import Architecture, FitSettings, FittedModel, Sca
 from make_us_rich.models.closed_form import symmetric_quantiles
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from make_us_rich.backtest.calibration import Quantiles
     from make_us_rich.features.split import Parts
 
 MIN_PRICE_RATIO = 1e-6
@@ -65,17 +62,17 @@ class LstmLevels(Architecture):
 
     def fit(
         self, parts: Parts, scaler: Scaler, settings: FitSettings, previous: FittedModel | None = None
-    ) -> FittedLevels:
+    ) -> FittedModel:
         """Train with Lightning, then take the spread from the validation windows."""
         import torch
 
-        from make_us_rich.models.networks import NextValueModule, SequenceDataset, predict, train
+        from make_us_rich.models.networks import FittedNetwork, NextValueModule, SequenceDataset, train
 
         columns = parts.train.columns
         close = columns.index("close")
         torch.manual_seed(settings.seed)
         network = self.network(len(columns))
-        if isinstance(previous, FittedLevels):
+        if isinstance(previous, FittedNetwork):
             network.load_state_dict(previous.forecaster.network.state_dict())
         scaled = torch.from_numpy((parts.train.features * scaler.scale_ + scaler.min_).astype(np.float32))
         train_windows, validation_windows = (
@@ -86,21 +83,22 @@ class LstmLevels(Architecture):
             NextValueModule(network, self.learning_rate),
             train_windows,
             validation_windows,
+            settings,
             batch_size=self.batch_size,
-            seed=settings.seed,
             max_epochs=self.max_epochs,
             patience=self.patience,
-            accelerator=settings.accelerator,
         )
-        no_spread = dict.fromkeys(TARGETS, np.zeros((1, 1)))
-        medians = predict(build_forecaster(network, scaler, close, no_spread), parts.validation.inputs())["close"][
-            :, :, 0
-        ]
+
+        def fitted(spreads: dict[str, NDArray[np.float64]]) -> FittedNetwork:
+            forecaster = build_forecaster(network, scaler, close, spreads).eval().cpu()
+            return FittedNetwork(forecaster, self.lookback, len(columns), history)
+
+        without_spread = fitted(dict.fromkeys(TARGETS, np.zeros((1, 1))))
+        medians = without_spread.quantiles(parts.validation.inputs())["close"][:, :, 0]
         errors = {target: returns - medians for target, returns in parts.validation.all_targets().items()}
         spreads = {target: np.quantile(each, settings.levels, axis=0).T for target, each in errors.items()}
         spreads["close"] = symmetric_quantiles(errors["close"], settings.levels)
-        forecaster = build_forecaster(network, scaler, close, spreads).eval()
-        return FittedLevels(forecaster, self.lookback, len(columns), history)
+        return fitted(spreads)
 
 
 def next_close(network: Any, scaled: Tensor) -> Tensor:
@@ -136,32 +134,3 @@ def log_returns(forecaster: Any, features: Tensor, close: int) -> tuple[Tensor, 
     ratio = (price / features[:, -1, close : close + 1]).clamp(min=MIN_PRICE_RATIO)
     median = ratio.log().unsqueeze(-1)
     return nested(*(median + getattr(forecaster, f"{target}_spread") for target in TARGETS))
-
-
-@dataclass(frozen=True)
-class FittedLevels:
-    """A trained forecaster; see ``FittedModel``.
-
-    Attributes:
-        forecaster: See ``build_forecaster``.
-        lookback: Hours.
-        features: Number of features.
-        history: One row an epoch.
-    """
-
-    forecaster: Any
-    lookback: int
-    features: int
-    history: pd.DataFrame
-
-    def quantiles(self, inputs: NDArray[np.float32]) -> Quantiles:
-        """See ``FittedModel``."""
-        from make_us_rich.models.networks import predict
-
-        return predict(self.forecaster, inputs)
-
-    def to_onnx(self) -> bytes:
-        """See ``FittedModel``."""
-        from make_us_rich.models.networks import to_onnx
-
-        return to_onnx(self.forecaster, self.lookback, self.features)

@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from make_us_rich.backtest.calibration import Quantiles
+    from make_us_rich.models.base import FitSettings
 
 log = logging.getLogger(__name__)
 # Lightning sets its own level when it is imported; the loss history has the same information.
@@ -46,10 +48,7 @@ class FunctionModule(nn.Module):
         super().__init__()
         self.function = function
         for name, part in parts.items():
-            if isinstance(part, np.ndarray):
-                self.register_buffer(name, to_tensor(part))
-            else:
-                setattr(self, name, part)
+            setattr(self, name, nn.Buffer(to_tensor(part)) if isinstance(part, np.ndarray) else part)
 
     def forward(self, inputs: Tensor) -> Any:
         """The function's result."""
@@ -134,12 +133,11 @@ def train(
     module: LightningModule,
     train_windows: SequenceDataset,
     validation_windows: SequenceDataset,
+    settings: FitSettings,
     *,
     batch_size: int,
-    seed: int,
     max_epochs: int,
     patience: int,
-    accelerator: str,
 ) -> pd.DataFrame:
     """Fit with early stopping and load the best weights into the module.
 
@@ -147,16 +145,15 @@ def train(
         module: Logs ``train_loss`` and ``validation_loss`` every epoch.
         train_windows: Shuffled every epoch.
         validation_windows: For early stopping.
+        settings: Seed of the shuffle, accelerator.
         batch_size: Windows a step.
-        seed: Seed of the shuffle.
         max_epochs: Upper limit.
         patience: Epochs without a better validation loss before the fit stops.
-        accelerator: See ``FitSettings``.
 
     Returns:
         One row an epoch: ``step``, ``train_loss``, ``validation_loss``.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(settings.seed)
     # Without workers: they would double the time of an epoch, because the windows are gathered from memory.
     batches = DataLoader(train_windows, batch_size, shuffle=True, generator=generator, collate_fn=_identity)
     validation = DataLoader(validation_windows, batch_size, collate_fn=_identity)
@@ -169,7 +166,7 @@ def train(
         stop = EarlyStopping("validation_loss", patience=patience)
         interactive = sys.stderr.isatty()
         trainer = Trainer(
-            accelerator=accelerator,
+            accelerator=settings.accelerator,
             devices=1,
             max_epochs=max_epochs,
             deterministic=True,
@@ -194,43 +191,51 @@ def nested(close: Tensor, high: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Te
     return close, torch.maximum(high, torch.maximum(close, zero)), torch.minimum(low, torch.minimum(close, zero))
 
 
-@torch.inference_mode()
-def predict(forecaster: nn.Module, inputs: NDArray[np.float32]) -> Quantiles:
-    """Run a forecaster over windows, a batch at a time, on the CPU; by target ``[window, horizon, level]``."""
-    forecaster.eval().cpu()
-    batches = (torch.tensor(inputs[at : at + PREDICT_BATCH]) for at in range(0, len(inputs), PREDICT_BATCH))
-    by_target = zip(*(forecaster(batch) for batch in batches), strict=True)
-    return {target: torch.cat(parts).numpy() for target, parts in zip(TARGETS, by_target, strict=True)}
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A trained forecaster; see ``FittedModel``.
 
-
-def to_onnx(forecaster: nn.Module, lookback: int, features: int) -> bytes:
-    """Export a forecaster with a dynamic batch and its weights inside.
-
-    Args:
-        forecaster: ``[batch, lookback, feature]`` to closes, highs and lows, ``[batch, horizon, level]``.
+    Attributes:
+        forecaster: ``[batch, lookback, feature]`` to closes, highs and lows, ``[batch, horizon, level]``; on the CPU.
         lookback: Hours.
         features: Number of features.
+        history: One row an epoch.
     """
-    # The exporter silently fixes the batch size at 1 if the example batch has one window.
-    example = torch.ones(2, lookback, features)
-    with warnings.catch_warnings():
-        # The exporter warns of how it traces LSTMs; converting checks the parity of the result.
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            forecaster.eval().cpu(),
-            (example,),
-            input_names=[INPUT],
-            output_names=list(TARGETS),
-            opset_version=OPSET,
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:
-        raise ParityError("torch did not export the network", "read its messages above")
-    model = program.model_proto
-    # Torch notes the source line of each node, with this machine's paths, and the model is published.
-    for noted in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
-        del noted.metadata_props[:]
-    return bytes(model.SerializeToString())
+
+    forecaster: Any
+    lookback: int
+    features: int
+    history: pd.DataFrame
+
+    @torch.inference_mode()
+    def quantiles(self, inputs: NDArray[np.float32]) -> Quantiles:
+        """Run the forecaster a batch at a time; see ``FittedModel``."""
+        batches = (torch.tensor(inputs[at : at + PREDICT_BATCH]) for at in range(0, len(inputs), PREDICT_BATCH))
+        by_target = zip(*(self.forecaster(batch) for batch in batches), strict=True)
+        return {target: torch.cat(parts).numpy() for target, parts in zip(TARGETS, by_target, strict=True)}
+
+    def to_onnx(self) -> bytes:
+        """Export with a dynamic batch and the weights inside; see ``FittedModel``."""
+        # The exporter silently fixes the batch size at 1 if the example batch has one window.
+        example = torch.ones(2, self.lookback, self.features)
+        with warnings.catch_warnings():
+            # The exporter warns of how it traces LSTMs; converting checks the parity of the result.
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                self.forecaster,
+                (example,),
+                input_names=[INPUT],
+                output_names=list(TARGETS),
+                opset_version=OPSET,
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                external_data=False,
+                verbose=False,
+            )
+        if program is None:
+            raise ParityError("torch did not export the network", "read its messages above")
+        model = program.model_proto
+        # Torch notes the source line of each node, with this machine's paths, and the model is published.
+        for noted in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+            del noted.metadata_props[:]
+        return bytes(model.SerializeToString())
