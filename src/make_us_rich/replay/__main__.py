@@ -29,13 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    faults = Faults(
-        dict(options.fault),
-        seed=options.seed,
-        latency_seconds=options.latency_seconds,
-        retry_after=options.retry_after,
-        everywhere=options.fault_everywhere,
-    )
+    limits = {"latency_seconds": options.latency_seconds, "retry_after": options.retry_after}
+    faults = Faults(dict(options.fault), seed=options.seed, everywhere=options.fault_everywhere, **limits)
     market: Market = SimulatedMarket(options.seed) if options.simulate else FolderMarket(options.data)
     clock = Clock(options.now or market.default_now(), options.speed)
     stopped = threading.Event()

@@ -26,7 +26,6 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """Endpoint to its parameters."""
 
 DEFAULT_WEIGHT_LIMIT = 6000
-_WEIGHTS = {"exchangeInfo": 20, "klines": 2, "ticker/price": 4}
 
 
 class Clock:
@@ -68,11 +67,6 @@ class Clock:
 
 class FolderMarket:
     """Replays the kline files of a folder; `make_us_rich.klines.files` says which are read.
-
-    Several files of a symbol are merged by open time; the first one, by name, keeps a candle that two have.
-
-    Args:
-        folder: The folder that holds the files.
 
     Raises:
         DataError: The folder is missing, has no kline files, or one of them is damaged or not understood.
@@ -119,7 +113,7 @@ class Exchange:
 
     def weigh(self, endpoint: str, query: Mapping[str, str], minute: int) -> int:
         """Add a request's weight, as Binance counts it; returns the weight of all requests of a minute."""
-        weight = 2 if endpoint == "ticker/price" and "symbol" in query else _WEIGHTS.get(endpoint, 1)
+        weight = {"exchangeInfo": 20, "klines": 2, "ticker/price": 2 if "symbol" in query else 4}.get(endpoint, 1)
         with self._lock:
             self._used = weight + (self._used if minute == self._minute else 0)
             self._minute = minute

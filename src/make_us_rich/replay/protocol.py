@@ -10,7 +10,6 @@ from make_us_rich.domain.klines import INTERVALS, in_ms
 from make_us_rich.domain.pair import Pair
 from make_us_rich.replay.series import KlinesQuery
 
-DEFAULT_LIMIT, MAX_LIMIT = 500, 1000
 _LEGAL_SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
 _SYMBOL = r"(?:(?![a-z])[\w\-.]){1,50}"
 
@@ -29,7 +28,7 @@ class Answer:
 
     @classmethod
     def of(cls, content: object, status: int = 200) -> "Answer":
-        """An answer of anything that JSON can hold."""
+        """An answer in JSON."""
         return cls(status, json.dumps(content, separators=(",", ":")).encode())
 
 
@@ -63,20 +62,21 @@ def klines_query(query: Query) -> KlinesQuery:
         if not query.get(name):
             raise RefusalError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
     symbol = _legal(query, "symbol", _SYMBOL, _LEGAL_SYMBOL)
+    names = [name for name in ("startTime", "endTime", "limit") if name in query]
+    numbers = {name: int(_legal(query, name, "[0-9]{1,20}", "^[0-9]{1,20}$")) for name in names}
     # Like Binance, microseconds are understood as well.
-    start, end = (in_ms(_number(query, name)) if name in query else None for name in ("startTime", "endTime"))
-    limit = _number(query, "limit") if "limit" in query else DEFAULT_LIMIT
-    utc = re.fullmatch(r"[+-]?0{1,2}(:00)?", query.get("timeZone", "0"))
-    if not limit or not utc:
+    start, end = (in_ms(numbers[name]) if name in numbers else None for name in ("startTime", "endTime"))
+    limit = numbers.get("limit", 500)
+    if not limit or not re.fullmatch(r"[+-]?0{1,2}(:00)?", query.get("timeZone", "0")):
         name = "timeZone" if limit else "limit"
         raise RefusalError(-1130, f"Data sent for parameter '{name}' is not valid.")
     if query["interval"] not in INTERVALS:
         raise RefusalError(-1120, "Invalid interval.")
-    return KlinesQuery(symbol, query["interval"], start, end, min(limit, MAX_LIMIT))
+    return KlinesQuery(symbol, query["interval"], start, end, min(limit, 1000))
 
 
-def symbols_query(query: Query) -> tuple[str, ...] | None:
-    """The symbols that ``symbol`` or ``symbols`` name, None where neither is sent; refuses both."""
+def symbols_query(query: Query) -> tuple[str, ...]:
+    """The symbols that ``symbol`` or ``symbols`` name, none where neither is sent; refuses both."""
     if "symbol" in query and "symbols" in query:
         raise RefusalError(-1128, "Combination of optional parameters invalid.")
     if "symbol" in query:
@@ -84,11 +84,7 @@ def symbols_query(query: Query) -> tuple[str, ...] | None:
     if "symbols" in query:
         names = json.loads(_legal(query, "symbols", rf'\["{_SYMBOL}"(?:,"{_SYMBOL}")*\]', f"[{_LEGAL_SYMBOL}]"))
         return tuple(dict.fromkeys(names))
-    return None
-
-
-def _number(query: Query, name: str) -> int:
-    return int(_legal(query, name, "[0-9]{1,20}", "^[0-9]{1,20}$"))
+    return ()
 
 
 def _legal(query: Query, name: str, legal: str, shown: str) -> str:

@@ -12,10 +12,8 @@ from itertools import groupby, islice
 
 from make_us_rich.domain.klines import INTERVAL_MS, to_ms
 
-ZERO = "0.00000000"
 DAY_MS = INTERVAL_MS["1d"]
 WEEK_MS = 7 * DAY_MS
-_FIRST_MONDAY = 4 * DAY_MS
 
 # Quote volumes have up to 12 digits before the point and 14 after it; a month of them must add up exactly.
 _EXACT = Context(prec=80)
@@ -42,7 +40,8 @@ class Series:
         for place in range(max(first, bisect_left(self.opens, now - self.step + 1)), last):
             if not self._is_closed(place, now):
                 opened, price = json.loads(self.rows[place])[:2]
-                candle = [opened, price, price, price, price, ZERO, opened + self.step - 1, ZERO, 0, ZERO, ZERO, "0"]
+                zero = "0.00000000"
+                candle = [opened, *[price] * 4, zero, opened + self.step - 1, zero, 0, zero, zero, "0"]
                 rows[place - first] = json.dumps(candle, separators=(",", ":")).encode()
         return rows
 
@@ -96,7 +95,8 @@ def bucket(interval: str, moment: int) -> tuple[int, int]:
         first = datetime.fromtimestamp(moment // 1000, UTC).replace(day=1, hour=0, minute=0, second=0)
         following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
         return to_ms(first), to_ms(following)
-    length, offset = (WEEK_MS, _FIRST_MONDAY) if interval == "1w" else (INTERVAL_MS[interval], 0)
+    # The first Monday was 5 January 1970.
+    length, offset = (WEEK_MS, 4 * DAY_MS) if interval == "1w" else (INTERVAL_MS[interval], 0)
     start = moment - (moment - offset) % length
     return start, start + length
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl
 from weakref import WeakSet
@@ -25,8 +25,6 @@ IDENTITY = "make-us-rich-replay"
 
 MARKET_HEADER = "x-replay-market"
 """The header of every answer that says what is replayed: ``simulated`` or ``folder``."""
-
-_NOT_FOUND = Answer(404, b"<html><body><h2>404 Not found</h2></body></html>", "text/html")
 
 
 class ReplayServer:
@@ -109,17 +107,17 @@ class ReplayServer:
         endpoint = path.removeprefix(PREFIX)
         used = self.exchange.weigh(endpoint, dict(pairs), int(self._real() // 60))
         if not path.startswith(PREFIX) or endpoint not in PARAMETERS:
-            return _NOT_FOUND, used
-        return self._behave(endpoint, pairs, used), used
+            return Answer(404, b"<html><body><h2>404 Not found</h2></body></html>", "text/html"), used
+        return self._answer_with_faults(endpoint, pairs, used), used
 
-    def _behave(self, endpoint: str, pairs: list[tuple[str, str]], used: int) -> Answer | None:
+    def _answer_with_faults(self, endpoint: str, pairs: list[tuple[str, str]], used: int) -> Answer | None:
         faults, limit = self.faults, self.exchange.weight_limit
         struck = faults.draw(spared=endpoint in ("ping", "time"))
         time.sleep(faults.latency_seconds if "latency" in struck else 0)
         if kind := next((kind for kind in REFUSALS if kind in struck), None):
             return None if kind == "drop" else refusal(kind, self.clock.now_ms(), limit, faults.retry_after)
         if used > limit:
-            return refusal("429", 0, limit, max(1, 60 - int(self._real() % 60)))
+            return refusal("429", 0, limit, 60 - int(self._real() % 60))
         gaps = faults.rates["gaps"] if "gaps" in struck else 0
         try:
             query = unique(pairs, PARAMETERS[endpoint])
@@ -131,9 +129,13 @@ class ReplayServer:
         return replace(answer, truncate="truncate" in struck)
 
 
-class _Listener(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping ends them."""
+class _Listener(socketserver.ThreadingTCPServer):
+    """Knows its open connections, so that stopping ends them.
 
+    No HTTPServer: that looks the host's name up, which can take seconds without a network.
+    """
+
+    allow_reuse_address = True
     request_queue_size = 128
     daemon_threads = True
 
@@ -146,10 +148,6 @@ class _Listener(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections.add(request)
         super().process_request(request, client_address)
-
-    def server_bind(self) -> None:
-        # HTTPServer would look the host's name up, which can take seconds without a network.
-        socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that hangs up early is no error of the server.

@@ -13,8 +13,8 @@ from make_us_rich.domain.pair import QUOTES, Pair
 from make_us_rich.replay.garch import CHUNK, Floats, State, character, simulate
 from make_us_rich.replay.series import Series
 
-EPOCH = datetime(2017, 8, 17, tzinfo=UTC)
-LAST = datetime(2100, 1, 1, tzinfo=UTC)
+_EPOCH_MS = to_ms(datetime(2017, 8, 17, tzinfo=UTC))
+_LAST = datetime(2100, 1, 1, tzinfo=UTC)
 LISTED: tuple[str, ...] = (
     *("ADAUSDT", "BNBUSDT", "BTCEUR", "BTCUSDT", "CHZUSDT", "DOGEUSDT", "ETHBTC", "ETHUSDT"),
     *("LINKUSDT", "LTCUSDT", "SOLUSDT", "XRPUSDT"),
@@ -28,9 +28,6 @@ USD_VALUES: dict[str, float] = {
     "EUR": 1.08, "GBP": 1.27, "JPY": 0.0066, "TRY": 0.03, "BRL": 0.19,
 }  # fmt: skip
 """Plausible worth in US dollars, for the scale of simulated prices only."""
-
-_EPOCH_MS = to_ms(EPOCH)
-_CONFIGURED = ("btc_usdt", "eth_usdt", "chz_usdt")
 
 
 class SimulatedMarket:
@@ -58,13 +55,12 @@ class SimulatedMarket:
         Raises:
             ParameterError: ``now`` is past the end of the simulation.
         """
-        if now >= to_ms(LAST):
-            message = f"{from_ms(now)} is past the simulated market's end ({LAST:%Y})"
+        if now >= to_ms(_LAST):
+            message = f"{from_ms(now)} is past the simulated market's end ({_LAST:%Y})"
             raise ParameterError(message, "give an earlier time")
         with self._lock:
             if symbol not in self._histories:
-                pair = _find(symbol)
-                if pair is None:
+                if (pair := _find(symbol)) is None:
                     return None
                 self._histories[symbol] = _History(symbol, pair, self.seed)
             return self._histories[symbol].until(now)
@@ -126,9 +122,10 @@ class _History(Sequence[bytes]):
 
 def pair_names(wanted: int) -> list[str]:
     """Names of ``wanted`` pairs of the simulated market, always the same: known currencies, then invented ones."""
+    configured = ("btc_usdt", "eth_usdt", "chz_usdt")
     bases = [name for name, value in USD_VALUES.items() if value != 1.0]
     quotes = ("USDT", *(name for name in QUOTES if name != "USDT" and name in USD_VALUES))
     known = (f"{base}_{quote}".lower() for quote in quotes for base in bases if base != quote)
     invented = (f"sim{number}_usdt" for number in count(1))
-    others = (name for name in chain(known, invented) if name not in _CONFIGURED)
-    return list(islice(chain(_CONFIGURED, others), wanted))
+    others = (name for name in chain(known, invented) if name not in configured)
+    return list(islice(chain(configured, others), wanted))
