@@ -54,8 +54,6 @@ _NO_PRICES = {"mark", "index", "premiumindex", "funding"}
 _ENDING = re.compile(f"({'|'.join(map(re.escape, ENDINGS))})$", re.IGNORECASE)
 
 _NUMBER = r"-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
-_DAY_AND_MONTH = r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(.*)"
-_TWELVE_HOURS = ("%Y-%m-%d %I-%p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p")
 _REPAIR = "repair or remove the line"
 
 Texts: TypeAlias = "pd.Series[Any]"
@@ -67,14 +65,14 @@ def find_files(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", "give the folder that holds the kline files")
     files: dict[str, list[Path]] = defaultdict(list)
+    endings = ", ".join(ENDINGS)
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         if _ENDING.search(path.name):
             files[parse_name(path)[0]].append(path)
         else:
-            logger.warning("skipped %s: not a kline file, which ends in %s", path, ", ".join(ENDINGS))
+            logger.warning("skipped %s: not a kline file, which ends in %s", path, endings)
     if not files:
-        remedy = f"put files named like BTCUSDT-1h.csv.gz there ({', '.join(ENDINGS)})"
-        raise DataError(f"{folder} has no kline files", remedy)
+        raise DataError(f"{folder} has no kline files", f"put files named like BTCUSDT-1h.csv.gz there ({endings})")
     return dict(files)
 
 
@@ -144,20 +142,16 @@ def _candles(table: pd.DataFrame, symbol: str, path: Path) -> pd.DataFrame:
     if table.empty:
         raise DataError(f"{path}: no candles inside", "remove the file or fetch it again")
     table = table.set_axis(_column_names(table, symbol, path), axis="columns")
-    candles = pd.DataFrame({"timestamp": _times(table["timestamp"], path), "trades": 0})
-    for name in table.columns.intersection(list(KLINE_COLUMNS[1:])):
-        texts = table[name]
-        if name == "close_time":
-            candles[name] = _times(texts, path)
-            continue
-        wrong = texts[~texts.str.fullmatch(_NUMBER)]
+    candles = pd.DataFrame({"timestamp": _times(table.pop("timestamp"), path), "trades": 0})
+    if "close_time" in table:
+        candles["close_time"] = _times(table.pop("close_time"), path)
+    for name in table.columns.intersection(list(KLINE_COLUMNS)):
+        wrong = table[name][~table[name].str.fullmatch(_NUMBER)]
         if len(wrong):
             message = f"{_place(wrong, path)}: not a kline: {name} is {wrong.iloc[0][:40]!r}, not a number"
             raise DataError(message, _REPAIR)
-        if name == "trades":
-            candles[name] = texts.map(lambda text: int(Decimal(text)))
-        else:
-            candles[name] = texts.map(lambda text: format(Decimal(text), "f") if "e" in text.lower() else text)
+        candles[name] = table[name].map(lambda text: format(Decimal(text), "f") if "e" in text.lower() else text)
+    candles["trades"] = candles["trades"].map(lambda text: int(Decimal(text)))
     return candles
 
 
@@ -181,7 +175,7 @@ def _column_names(table: pd.DataFrame, symbol: str, path: Path) -> list[str]:
         elif name.startswith("volume_") and symbol.endswith(currency):
             found["quote_av"] = name
     missing = [name for name in _NEEDED if name not in found]
-    if len(missing) == len(_NEEDED) and width == len(KLINE_COLUMNS):
+    if missing == list(_NEEDED) and width == len(KLINE_COLUMNS):
         return list(KLINE_COLUMNS)
     if missing:
         message = f"{path}: no column {', '.join(missing)} among {', '.join(map(str, table.columns))[:80]}"
@@ -202,7 +196,7 @@ def _times(texts: Texts, path: Path) -> "pd.Series[Any]":
     else:
         dates = _iso_dates(texts, path)
         moments = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce")
-        for form in _TWELVE_HOURS:
+        for form in ("%Y-%m-%d %I-%p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I:%M:%S %p"):
             moments = moments.fillna(pd.to_datetime(dates, format=form, utc=True, errors="coerce"))
         times = pd.Series(milliseconds(moments), texts.index)
     wrong = texts[~times.between(to_ms(EARLIEST), to_ms(LATEST), inclusive="left")]
@@ -223,7 +217,7 @@ def _number_ms(text: str) -> int:
 def _iso_dates(texts: Texts, path: Path) -> Texts:
     """Dates with the year first; day and month may come in either order where some date of the column shows which."""
     texts = texts.str.removesuffix(" UTC").str.replace(r"^(\d{4})/(\d{1,2})/(\d{1,2})", r"\1-\2-\3", regex=True)
-    parts = texts[texts.str.fullmatch(_DAY_AND_MONTH)].str.extract(_DAY_AND_MONTH)
+    parts = texts.str.extract(r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(.*)$").dropna()
     if parts.empty:
         return texts
     day_first, month_first = (parts[[0, 1]].astype(int) > 12).any()

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.klines import KLINE_COLUMNS, KLINE_DTYPES
 
-_TIME_COLUMNS = ("timestamp", "close_time")
-
 
 def empty_klines() -> pd.DataFrame:
     """A frame without candles, in the kline schema."""
@@ -58,7 +56,7 @@ def datetimes(times: "pd.Series[Any]") -> tuple[datetime, ...]:
 
 
 def _typed(name: str, values: Sequence[Any]) -> "pd.Series[Any]":
-    if name not in _TIME_COLUMNS:
+    if name not in ("timestamp", "close_time"):
         return pd.Series(np.array(values, dtype=KLINE_DTYPES[name]))
     numbers = np.array(values, dtype=np.int64)
     return pd.Series(numbers.astype("datetime64[ms]")).dt.tz_localize("UTC")

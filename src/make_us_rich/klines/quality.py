@@ -63,7 +63,7 @@ def check_candles(
         valid=False,
         reasons=(),
     )
-    first_sent = datetimes(sent["timestamp"].head(1))[0] if len(sent) else None
+    first_sent = sent["timestamp"][0].to_pydatetime() if len(sent) else None
     cause, remedy = find_cause(report, info, first_sent, rules.min_training_candles)
     reasons = tuple(f"{pair.name.upper()}: {reason}" for reason in find_reasons(report, rules, remedy))
     found = {"cause": cause, "remedy": remedy, "valid": not reasons, "reasons": reasons}

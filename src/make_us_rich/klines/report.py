@@ -3,13 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Record(BaseModel):
-    """A record that does not change and has no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from make_us_rich.domain.frozen import FrozenModel
 
 
 class Cause(StrEnum):
@@ -22,14 +16,14 @@ class Cause(StrEnum):
     SHORT_HISTORY = "short_history"
 
 
-class Issue(Record):
+class Issue(FrozenModel):
     """How many candles have one kind of issue, and the open times (UTC) of the first ones."""
 
     count: int = 0
     examples: tuple[datetime, ...] = ()
 
 
-class Issues(Record):
+class Issues(FrozenModel):
     """What was found, by kind; docs/fetching.md defines each. The last two do not remove a candle."""
 
     still_open: Issue = Issue()
@@ -43,7 +37,7 @@ class Issues(Record):
     no_trade: Issue = Issue()
 
 
-class Gap(Record):
+class Gap(FrozenModel):
     """Consecutive ``hours`` without a usable candle, from ``start`` to the next usable one at ``end`` (UTC).
 
     For those that are ``missing`` the exchange has sent no candle; in the others it sent one that was removed.
@@ -63,20 +57,17 @@ class Gap(Record):
         return f"{what} between {self.start:%Y-%m-%d %H:%M} and {end} UTC"
 
 
-class DataReport(Record):
+class DataReport(FrozenModel):
     """Quality of a pair's candles.
 
     Attributes:
         pair: Name such as ``btc_usdt``.
         simulated: The candles come from a simulated market: nobody traded at these prices.
         checked_at: The exchange's clock at the fetch (UTC).
-        rows_in: Candles before the checks.
-        rows_out: Candles after them.
-        dropped: ``rows_in - rows_out``.
+        rows_in: Candles before the checks, of which ``rows_out`` remain and ``dropped`` do not.
         first: Open time of the first clean candle (UTC), or None without any.
         last: Open time of the last clean candle (UTC), or None without any.
         hours: Hours from the first clean candle to the last, both included.
-        issues: What was found, by kind.
         corrected: Stored candles that the exchange has sent again with other values, and that were replaced.
         gaps: Hours without a usable candle, ascending.
         missing_hours: Hours within the gaps for which the exchange has sent nothing.

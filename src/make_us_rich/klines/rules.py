@@ -6,8 +6,9 @@ from math import ceil
 
 from pydantic import Field
 
+from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.klines import HOUR, hour_of
-from make_us_rich.klines.report import Cause, DataReport, Record
+from make_us_rich.klines.report import Cause, DataReport
 
 TRADING, PRE_TRADING, HALT = "TRADING", "PRE_TRADING", "HALT"
 """Statuses of a pair in Binance's ``exchangeInfo``; any other means that trading has ended or is interrupted."""
@@ -15,10 +16,8 @@ TRADING, PRE_TRADING, HALT = "TRADING", "PRE_TRADING", "HALT"
 DELISTED_AFTER = timedelta(days=7)
 """A pair that is not trading and has had no candle for this time counts as delisted."""
 
-_MAX_GAPS_SHOWN = 3
 
-
-class QualityRules(Record):
+class QualityRules(FrozenModel):
     """What candles must satisfy.
 
     Attributes:
@@ -34,7 +33,7 @@ class QualityRules(Record):
     min_training_candles: int = Field(ge=1)
 
 
-class FetchInfo(Record):
+class FetchInfo(FrozenModel):
     """What is known of a fetch beside its candles.
 
     Attributes:
@@ -90,11 +89,10 @@ def find_reasons(report: DataReport, rules: QualityRules, remedy: str) -> Iterat
         )
     since = hour_of(report.checked_at) - timedelta(days=rules.recent_days)
     recent = [gap for gap in report.gaps if gap.end > since]
-    for gap in recent[-_MAX_GAPS_SHOWN:]:
+    for gap in recent[-3:]:
         again = "run the fetching pipeline again, or wait until it has passed"
         yield f"{gap}, within the last {rules.recent_days} days that a forecast needs; {again}"
-    if len(recent) > _MAX_GAPS_SHOWN:
-        others = len(recent) - _MAX_GAPS_SHOWN
+    if others := len(recent[:-3]):
         yield f"{others} more gaps within the last {rules.recent_days} days; the data report lists them"
     if report.missing_share > rules.max_missing_share:
         yield (
