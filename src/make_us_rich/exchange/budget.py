@@ -58,7 +58,7 @@ class Budget:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        default = Path(tempfile.gettempdir()) / f"make-us-rich-{os.getuid()}"
+        default = f"{tempfile.gettempdir()}/make-us-rich-{os.getuid()}"
         folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or default)
         self._path = folder / f"weight-{sha256(url.rstrip('/').encode()).hexdigest()[:16]}.json"
         self._limit, self._clock, self.sleep = limit, clock, sleep
@@ -100,9 +100,7 @@ class Budget:
             HTTP status and seconds left of one that takes longer; None without any.
         """
         with self._state() as state:
-            if state.refused is None:
-                return None
-            status, end = state.refused
+            status, end = state.refused or (0, 0.0)
         seconds = end - self._clock()
         if seconds > max_wait:
             return status, seconds

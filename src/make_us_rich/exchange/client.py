@@ -16,15 +16,12 @@ from make_us_rich.domain.errors import ExchangeError, ParameterError
 from make_us_rich.domain.klines import INTERVAL, INTERVAL_MS, INTERVALS, from_ms, to_ms
 from make_us_rich.domain.pair import Pair
 from make_us_rich.exchange.budget import Budget
-from make_us_rich.klines.frame import merge_klines, milliseconds, to_klines
+from make_us_rich.klines.frame import merge_klines, to_klines
 
 PAGE = 1000
 """Candles that Binance gives in one answer."""
 
 TIME_WEIGHT, KLINES_WEIGHT, INFO_WEIGHT = 1, 2, 20
-USED_HEADER = "x-mbx-used-weight-1m"
-MARKET_HEADER = "x-replay-market"
-"""Sent by a replay exchange alone: ``simulated`` or ``folder``."""
 
 CONNECT_SECONDS = 3.0
 """Seconds that a connection may take; an address that has not answered by then will not."""
@@ -158,8 +155,7 @@ class BinanceClient:
         if not isinstance(rows, list):
             raise self._nonsense("candles", rows)
         page = merge_klines(to_klines(rows, pair.symbol))
-        opened = milliseconds(page["timestamp"])
-        if len(page) and (opened[0] < start or opened[-1] >= end):
+        if not page["timestamp"].between(from_ms(start), from_ms(end), inclusive="left").all():
             raise self._nonsense("the candles asked for", f"others, from {page['timestamp'][0]}")
         return page
 
@@ -194,8 +190,8 @@ class BinanceClient:
                 with self._lock:  # python-binance keeps each response in an attribute: one request at a time
                     answer = request()
                     headers = self._api.response.headers
-                    self.simulated = headers.get(MARKET_HEADER) == "simulated"
-                    self._budget.learn(headers.get(USED_HEADER))
+                    self.simulated = headers.get("x-replay-market") == "simulated"  # A replay exchange's alone.
+                    self._budget.learn(headers.get("x-mbx-used-weight-1m"))
                     return answer
             except CAUGHT as exc:
                 failure = diagnose(exc, self, pair, self._budget.now())

@@ -36,8 +36,6 @@ REFUSAL_SECONDS = 300.0
 """Assumed length of a refusal by the firewall, or of a ban that names no end."""
 
 _AGAIN = "run the fetching pipeline again"
-_UNKNOWN_SYMBOL, _ILLEGAL_CHARACTERS = -1121, -1100
-_BAD_KEY = (-2014, -2015)
 _REASONS = {
     403: "refuses this address by its firewall, which limits the rate of requests",
     418: "has banned this address for a while",
@@ -56,8 +54,7 @@ class Failure:
 
 def diagnose(exc: Exception, client: BinanceClient, pair: Pair | None, now: datetime) -> Failure:
     """What a failed request about a pair, or about the time, means; ``now`` is this machine's time (UTC)."""
-    about = f"{pair.name.upper()}: Binance" if pair else "Binance"
-    about = f"{about} at {client.address}"
+    about = f"{f'{pair.name.upper()}: ' if pair else ''}Binance at {client.address}"
     if isinstance(exc, BinanceRequestException):
         return Failure(ExchangeError(f"{about} sent half an answer", _AGAIN))
     if isinstance(exc, MakeUsRichError):
@@ -80,10 +77,10 @@ def _final(exc: BinanceAPIException, client: BinanceClient, pair: Pair | None, a
     if status == 451:
         message = f"Binance does not serve this location at {client.address} (HTTP 451)"
         return RestrictedLocationError(message, f"take its data-only address with --params=exchange_url={DATA_ONLY}")
-    if pair and exc.code in (_UNKNOWN_SYMBOL, _ILLEGAL_CHARACTERS):
+    if pair and exc.code in (-1121, -1100):  # Unknown symbol, illegal characters.
         message = f"{pair} is not traded on Binance at {client.address} (symbol {pair.symbol})"
         return UnknownPairError(message, "check `pairs` in conf/base/parameters.yml")
-    if status == 401 or exc.code in _BAD_KEY:
+    if status == 401 or exc.code in (-2014, -2015):
         remedy = "correct the exchange's key and secret in the credentials, or remove them: candles need none"
         return ExchangeError(f"{about} refuses the API key (HTTP {status})", remedy)
     reason = " ".join(str(exc.message).split())[:120]
