@@ -144,14 +144,17 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
             StorageError: The store failed.
         """
         try:
-            file = self.open()
+            return self.read()
         except FileNotFoundError as exc:
             return self._absent(exc)
-        try:
-            with file:
+
+    def read(self) -> Any:
+        """As ``load``, without Kedro's DatasetError around other errors; FileNotFoundError if it is not stored."""
+        with self.open() as file:
+            try:
                 return self._decode(file)
-        except _DAMAGED as exc:
-            raise ArtifactError(f"{self._get_load_path()}: the file is damaged ({exc})", self.REMEDY) from exc
+            except _DAMAGED as exc:
+                raise ArtifactError(f"{self._get_load_path()}: the file is damaged ({exc})", self.REMEDY) from exc
 
     def open(self) -> BinaryIO:
         """Open the file as it is stored; FileNotFoundError if it is not, StorageError if the store failed."""

@@ -18,7 +18,7 @@ Examples:
 import json
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import PurePosixPath
@@ -35,23 +35,18 @@ from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError, MissingArtifactError
 from make_us_rich.domain.manifest import Publication, Published
 from make_us_rich.inference.session import require_features
-from make_us_rich.storage import missing, own_error, storage_errors
+from make_us_rich.storage import storage_errors
 
 log = logging.getLogger(__name__)
 
-ARTIFACTS = (
-    *("manifest.json", "model.onnx", "baseline.onnx", "past_forecasts.npz", "scenario_ranks.npz", "scaler.pkl"),
-    *("card.json", "card.md"),
-)
-"""Files of a published version, in the order of deletion: a version without a manifest does not exist."""
-
 _FILES = {
-    "manifest": "manifest.json",
     "onnx_model": "model.onnx",
     "baseline_onnx": "baseline.onnx",
     "past_forecasts": "past_forecasts.npz",
     "scenario_ranks": "scenario_ranks.npz",
 }
+ARTIFACTS = ("manifest.json", *_FILES.values(), "scaler.pkl", "card.json", "card.md")
+"""Files of a published version, in the order of deletion: a version without a manifest does not exist."""
 
 
 class ChampionPointerDataset(JSONDataset):
@@ -67,9 +62,8 @@ class ChampionPointerDataset(JSONDataset):
 
     def _encode(self, data: ChampionPointer, file: BinaryIO) -> None:
         if data.pair != self._pair:
-            raise ArtifactError(
-                f"{self._pair}: refused to save the champion pointer of {data.pair}", f"save it as {data.pair}'s"
-            )
+            message = f"{self._pair}: refused to save the champion pointer of {data.pair}"
+            raise ArtifactError(message, f"save it as {data.pair}'s")
         super()._encode(data.model_dump(mode="json"), file)
 
     def _decode(self, file: BinaryIO) -> ChampionPointer:
@@ -124,11 +118,9 @@ class PairModelsDataset(AbstractDataset[Any, Any]):
         }
 
     def _dataset(self, file: str, version: Version) -> AtomicDataset:
-        kinds: dict[str, Callable[..., AtomicDataset]]
-        kinds = {".onnx": BytesDataset, ".npz": BytesDataset, ".json": JSONDataset, ".md": TextDataset}
-        return kinds[PurePosixPath(file).suffix](
-            filepath=f"{self._folder}/{file}", version=version, credentials=self._credentials
-        )
+        kinds: dict[str, type[AtomicDataset]] = {"json": JSONDataset, "md": TextDataset}
+        kind = kinds.get(file.rpartition(".")[2], BytesDataset)
+        return kind(filepath=f"{self._folder}/{file}", version=version, credentials=self._credentials)
 
 
 class VersionsDataset(PairModelsDataset):
@@ -164,10 +156,7 @@ class PublicationDataset(PairModelsDataset):
         for publication in data:
             published = publication.published
             files: dict[str, Any] = {  # The manifest last: a version without one does not exist.
-                "model.onnx": published.onnx_model,
-                "baseline.onnx": published.baseline_onnx,
-                "past_forecasts.npz": published.past_forecasts,
-                "scenario_ranks.npz": published.scenario_ranks,
+                **{file: getattr(published, artifact) for artifact, file in _FILES.items()},
                 "card.json": publication.card,
                 "card.md": publication.card_text,
                 "manifest.json": published.manifest.model_dump(mode="json"),
@@ -205,18 +194,12 @@ class PublishedModelDataset(PairModelsDataset):
         return published
 
     def _artifact(self, artifact: str, version: str) -> Any:
-        file = _FILES[artifact]
+        file = _FILES.get(artifact, "manifest.json")
         try:
-            return self._dataset(file, Version(version, None)).load()
-        except DatasetError as exc:
-            if own := own_error(exc):
-                raise type(own)(own.message, own.remedy) from exc
-            if missing(exc):
-                raise MissingArtifactError(
-                    f"{self._pair} {version}: {file} of the champion is not stored",
-                    "train the pair again or roll back",
-                ) from exc
-            raise
+            return self._dataset(file, Version(version, None)).read()
+        except FileNotFoundError as exc:
+            message = f"{self._pair} {version}: {file} of the champion is not stored"
+            raise MissingArtifactError(message, "train the pair again or roll back") from exc
 
     def preview(self) -> JSONPreview:
         """The champion's manifest, for Kedro-Viz."""
@@ -224,11 +207,7 @@ class PublishedModelDataset(PairModelsDataset):
         return JSONPreview("null" if published is None else published.manifest.model_dump_json())
 
     def save(self, data: Any) -> NoReturn:  # noqa: ARG002
-        """Refuse.
-
-        Raises:
-            DatasetError: Always.
-        """
+        """Refuse with a DatasetError."""
         raise DatasetError(f"{self}: read only; save the champion pointer instead")
 
     def _describe(self) -> dict[str, Any]:
