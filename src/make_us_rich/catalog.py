@@ -89,18 +89,15 @@ def find_project() -> Path:
     for folder in (find_kedro_project(Path.cwd()), os.environ.get(PROJECT_VARIABLE)):
         if folder and (Path(folder) / "conf").is_dir():
             return Path(folder).resolve()
-    raise ParameterError(
-        f"no project at or above {Path.cwd()}",
-        f"go to its folder, where conf/ is, or set {PROJECT_VARIABLE} to that folder",
-    )
+    remedy = f"go to its folder, where conf/ is, or set {PROJECT_VARIABLE} to that folder"
+    raise ParameterError(f"no project at or above {Path.cwd()}", remedy)
 
 
 def _check_project(folder: Path) -> None:
     """Refuse what Kedro's configuration loader cannot read."""
     if special := sorted(set("[]{}?*") & set(str(folder))):
-        raise ParameterError(
-            f"{folder}: a project cannot be in a folder whose path contains {' '.join(special)}", "rename the folder"
-        )
+        message = f"{folder}: a project cannot be in a folder whose path contains {' '.join(special)}"
+        raise ParameterError(message, "rename the folder")
     for file in (folder / "conf").rglob("*.yml"):
         try:
             file.read_text(encoding="utf-8")

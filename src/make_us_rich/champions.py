@@ -12,10 +12,8 @@ HEAD = (
     *("skill 1 h", "24 h", "mean", "80 % coverage", "published"),
 )
 METRICS = {
-    "crps_skill_1h": "{:+.1%}",
-    "crps_skill_24h": "{:+.1%}",
-    "crps_skill_mean": "{:+.1%}",
-    "coverage_80_mean": "{:.1%}",
+    **dict.fromkeys(("crps_skill_1h", "crps_skill_24h", "crps_skill_mean"), "+.1%"),
+    "coverage_80_mean": ".1%",
 }
 """Backtest scores of the table and their formats."""
 
@@ -81,14 +79,7 @@ def _champion_row(repository: ModelRepository, pair: str) -> tuple[str, ...]:
     manifest = repository.published(pair, version).manifest
     metrics, data = manifest.metrics, manifest.data
     scores = [
-        spec.format(metrics[name]).replace("%", " %") if name in metrics else "-" for name, spec in METRICS.items()
+        f"{metrics[name]:{spec}}".replace("%", " %") if name in metrics else "-" for name, spec in METRICS.items()
     ]
-    return (
-        pair,
-        f"{data.rows:,}",
-        f"{data.start:%Y-%m-%d}",
-        f"{data.end:%Y-%m-%d %H:%M}",
-        manifest.architecture,
-        *scores,
-        version,
-    )
+    candles = (f"{data.rows:,}", f"{data.start:%Y-%m-%d}", f"{data.end:%Y-%m-%d %H:%M}")
+    return (pair, *candles, manifest.architecture, *scores, version)

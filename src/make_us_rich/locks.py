@@ -136,10 +136,8 @@ class _Lease(HeldLock):
             LockedError: It was not renewed in time.
         """
         if time.monotonic() - self._renewed > self._stale:
-            raise LockedError(
-                f"{self._pair}: the lease was not renewed for {self._stale:.0f} s",
-                "another run may hold the pair, so run it again",
-            )
+            message = f"{self._pair}: the lease was not renewed for {self._stale:.0f} s"
+            raise LockedError(message, "another run may hold the pair, so run it again")
 
     def release(self) -> None:
         """Delete the lease if it is still ours; else it goes stale."""
@@ -186,5 +184,4 @@ class _Lease(HeldLock):
 def _age(held: dict[str, Any]) -> float:
     """Seconds since the last renewal by the store's clock: clocks of two machines may differ."""
     asked = parsedate_to_datetime(held["ResponseMetadata"]["HTTPHeaders"]["date"])
-    age: float = (asked - held["LastModified"]).total_seconds()
-    return age
+    return float((asked - held["LastModified"]).total_seconds())

@@ -181,9 +181,8 @@ class ModelRepository:
             pointer = self.pointer(pair)
             previous = [each.version for each in pointer.promotions if each.version != pointer.version]
             if not version and not previous:
-                raise NotPublishedError(
-                    f"{pair}: there is no earlier champion to go back to", "name a version with --to"
-                )
+                message = f"{pair}: there is no earlier champion to go back to"
+                raise NotPublishedError(message, "name a version with --to")
             version = version or previous[-1]
             if version == pointer.version:
                 return pointer

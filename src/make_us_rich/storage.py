@@ -91,14 +91,15 @@ def explain(exc: BaseException) -> str | None:
 
     The line never holds a secret: credentials and signed addresses are left out.
     """
-    own = own_error(exc)
-    if own is not None:
+    if own := own_error(exc):
         return " ".join(str(own).split())
-    failed, line = _first_line(exc)
-    name = getattr(failed, "filename", None)
-    if isinstance(known := getattr(failed, "kwargs", None), dict) and "endpoint_url" in known:
-        name = str(known["endpoint_url"]).split("?")[0]  # botocore's; a query may hold a signature.
-    return f"{name}: {line}" if line and name else line
+    for link in _causes(exc):
+        if line := _line(link):
+            name = getattr(link, "filename", None)
+            if isinstance(known := getattr(link, "kwargs", None), dict) and "endpoint_url" in known:
+                name = str(known["endpoint_url"]).split("?")[0]  # botocore's; a query may hold a signature.
+            return f"{name}: {line}" if name else line
+    return None
 
 
 def own_error(exc: BaseException) -> MakeUsRichError | None:
@@ -109,10 +110,6 @@ def own_error(exc: BaseException) -> MakeUsRichError | None:
 def missing(exc: BaseException) -> bool:
     """Whether the store answered that there is no such file: a FileNotFoundError in a chain of causes."""
     return any(isinstance(link, FileNotFoundError) for link in _causes(exc))
-
-
-def _first_line(exc: BaseException) -> tuple[BaseException | None, str | None]:
-    return next(((link, line) for link in _causes(exc) if (line := _line(link))), (None, None))
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -169,7 +166,7 @@ def storage_errors(path: str, *, absent: bool = False) -> Iterator[None]:
         answered = isinstance(exc, FileNotFoundError) and s3_code(exc.__cause__) != "NoSuchBucket"
         if absent and answered:
             raise FileNotFoundError(errno.ENOENT, "no such file", path) from exc
-        _, line = _first_line(exc)
+        line = next(filter(None, map(_line, _causes(exc))), None)
         if line is None or isinstance(exc, MakeUsRichError):
             raise
         raise StorageError(f"{path}: {line}") from exc
