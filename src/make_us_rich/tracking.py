@@ -27,6 +27,11 @@ SERVER = "http://127.0.0.1:5000"
 ALIAS = "champion"
 
 
+def page(experiment_id: str, view: str, server: str = SERVER) -> str:
+    """The address of an experiment's runs in MLflow; the view is ``/`` and a run, or a query."""
+    return f"{server}/#/experiments/{experiment_id}/runs{view}"
+
+
 def runs_page(settings: Mapping[str, Any], server: str = SERVER) -> str:
     """The address of the runs in MLflow's view for trained models, with the columns of conf/base/mlflow.yml.
 
@@ -39,8 +44,8 @@ def runs_page(settings: Mapping[str, Any], server: str = SERVER) -> str:
     uri = settings["server"]["mlflow_tracking_uri"]
     found = MlflowClient(uri).get_experiment_by_name(settings["tracking"]["experiment"]["name"])
     base = uri.rstrip("/") if uri.startswith("http") else server
-    query = "workflowType=machine_learning&viewStateShareKey=gate"
-    return f"{base}/#/experiments/{found.experiment_id}/runs?{query}" if found else base
+    view = "?workflowType=machine_learning&viewStateShareKey=gate"
+    return page(found.experiment_id, view, base) if found else base
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_a_trial_without_a_loss_is_recorded_without_it(recorder: Recorder) -> No
 def test_without_mlflow_nothing_is_recorded_and_it_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "mlflow", raising=False)
 
-    TrackingHooks().before_pipeline_run(Pipeline([]), DataCatalog())
+    list(TrackingHooks().before_pipeline_run(Pipeline([]), DataCatalog()))
     TrackingHooks().after_node_run({"btc_usdt.candidate": {}})
 
     assert "mlflow" not in sys.modules
