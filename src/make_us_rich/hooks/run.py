@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -79,10 +78,7 @@ class RunHooks:
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Check the store, then hold every pair of the run; before kedro-mlflow starts its run."""
-        # MLflow asks IPython whether this is a notebook of Databricks: 0.5 s and 20 MB, only to be told that it is not.
-        sys.modules.setdefault("IPython", None)  # type: ignore[arg-type]
-        loader = self._context.config_loader
-        root = store_root(loader["globals"]["root"], Path(self._context.project_path))
+        root = store_root(self._context.config_loader["globals"]["root"], Path(self._context.project_path))
         check_storage(root, self._credentials)
         self._done, self._total = 0, len(pipeline.nodes)
         if fans_out(run_params):
@@ -149,22 +145,22 @@ class RunHooks:
         training = TrainingParameters.model_validate(parameters["training"])
         architectures = parse_architectures(parameters["architectures"])
         networks = any(training.architecture(name).trains_network for name in architectures)
+        session = {
+            "project_path": run_params["project_path"],
+            "env": run_params["env"],
+            "conf_source": str(loader.conf_source),
+            "runtime_params": loader.runtime_params,
+        }
         for pair in (each.name for each in pairs_of(pipeline)):
             nodes = tuple(node.name for node in pipeline.nodes if node.name.startswith(f"{pair}."))
             own_versions = {name: version for name, version in versions.items() if name.startswith(f"{pair}.")}
-            yield PairRun(
-                pair=pair,
-                pipelines=own_pipelines(run_params["pipeline_names"] or ["__default__"], pair),
-                project=run_params["project_path"],
-                env=run_params["env"],
-                conf_source=str(loader.conf_source),
-                parameters=loader.runtime_params,
-                nodes=nodes if is_filtered(run_params) else None,
-                load_versions=own_versions or None,
-                only_missing=run_params["only_missing_outputs"],
-                exchange_weight=parameters["exchange_weight"],
-                networks=networks,
-            )
+            arguments = {
+                "pipeline_names": list(own_pipelines(run_params["pipeline_names"], pair)),
+                "node_names": nodes if is_filtered(run_params) else None,
+                "load_versions": own_versions or None,
+                "only_missing_outputs": run_params["only_missing_outputs"],
+            }
+            yield PairRun(pair, session, arguments, parameters["exchange_weight"], networks)
 
 
 def pairs_of(pipeline: Pipeline) -> list[Pair]:

@@ -36,9 +36,9 @@ class RunLogHooks:
         self._runs = []
         # A run that fans out starts one of its own for each pair.
         if not fans_out(run_params) and not is_filtered(run_params):
-            started, names = self._clock(), run_params.get("pipeline_names") or ["__default__"]
+            started = self._clock()
             for pair in (each.name for each in pairs_of(pipeline)):
-                for name in own_pipelines(names, pair):
+                for name in own_pipelines(run_params.get("pipeline_names"), pair):
                     self._runs.append(PipelineRun(pair=pair, pipeline=name, started=started))
                     _record(catalog, self._runs[-1])
         try:

@@ -50,11 +50,12 @@ class DaskRunner(FanOutRunner):
             for run in runs:
                 # The exchange counts requests by address, and machines do not know each other's.
                 share = {} if machines == 1 else {"exchange_weight": max(1, run.exchange_weight // machines)}
-                shared = replace(run, parameters={**run.parameters, **share})
+                parameters = {**run.session["runtime_params"], **share}
+                shared = replace(run, session={**run.session, "runtime_params": parameters})
                 options = {"key": f"{run.pair}-{time.time_ns()}", "pure": False, "retries": running.retries}
-                tasks[client.submit(work, shared, running.lock_timeout, **options)] = run
+                tasks[client.submit(work, shared, running.lock_timeout, **options)] = run.pair
             for task in as_completed(tasks, loop=client.loop):
-                error, pair = task.exception(), tasks[task].pair
+                error, pair = task.exception(), tasks[task]
                 if error is None:
                     yield task.result()
                 elif isinstance(error, PairKilledError):
@@ -118,7 +119,8 @@ def work(run: PairRun, lock_timeout: float) -> RunResult:
     """
     from distributed import get_worker
 
-    here, deadline = replace(run, project=str(find_project())), time.monotonic() + lock_timeout
+    here = replace(run, session={**run.session, "project_path": find_project()})
+    deadline = time.monotonic() + lock_timeout
     while True:
         result = run_in_process(here)
         if result.status is RunStatus.KILLED:

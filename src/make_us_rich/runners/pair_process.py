@@ -64,8 +64,8 @@ def _work(run: PairRun, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer.
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.chdir(run.project)
-    bootstrap_project(Path(run.project))
+    os.chdir(run.session["project_path"])
+    bootstrap_project(Path.cwd())
     assert LOGGING is not None  # noqa: S101  # Kedro has configured logging by now.
     for handler in logging.getLogger().handlers:
         handler.setFormatter(PrefixFormatter(handler.formatter or logging.Formatter(), run.pair))
@@ -111,19 +111,8 @@ def run_pair(run: PairRun) -> RunResult:
     """Run a pair in this process; its failure is part of the result."""
     started, runner = time.perf_counter(), ReportingRunner()
     try:
-        with KedroSession.create(
-            project_path=Path(run.project),
-            env=run.env,
-            runtime_params=dict(run.parameters),
-            conf_source=run.conf_source,
-        ) as session:
-            cast("KedroSession", session).run(
-                pipeline_names=list(run.pipelines),
-                runner=runner,
-                node_names=run.nodes,
-                load_versions=dict(run.load_versions) if run.load_versions else None,
-                only_missing_outputs=run.only_missing,
-            )
+        with KedroSession.create(**run.session) as session:
+            cast("KedroSession", session).run(runner=runner, **run.arguments)
         status, message = RunStatus.PUBLISHED if runner.published else RunStatus.DONE, runner.message
     except Exception as exc:
         status = RunStatus.LOCKED if isinstance(own_error(exc), LockedError) else RunStatus.FAILED

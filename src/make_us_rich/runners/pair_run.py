@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from make_us_rich.exchange.budget import BINANCE_WEIGHT
-
 ALL = "all"
 """Stands for a pair's name in a pipeline's: ``all`` for ``btc_usdt``, ``tune_all`` for ``tune_btc_usdt``."""
 
@@ -16,26 +14,20 @@ FILTERS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_ou
 
 @dataclass(frozen=True)
 class PairRun:
-    """One pair's run: arguments of its Kedro session, and what its process needs beforehand.
+    """One pair's run.
 
     Attributes:
-        parameters: As given with ``--params``.
-        nodes: Names of the nodes to run; None for all.
+        session: Arguments of ``KedroSession.create``.
+        arguments: Arguments of the session's run.
         exchange_weight: Request weight that this machine may use in a minute.
         networks: The run trains networks.
     """
 
     pair: str
-    pipelines: tuple[str, ...]
-    project: str
-    env: str | None
-    conf_source: str
-    parameters: Mapping[str, Any]
-    nodes: tuple[str, ...] | None = None
-    load_versions: Mapping[str, str] | None = None
-    only_missing: bool = False
-    exchange_weight: int = BINANCE_WEIGHT
-    networks: bool = False
+    session: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    exchange_weight: int
+    networks: bool
 
 
 class RunStatus(StrEnum):
@@ -85,13 +77,13 @@ class RunResult:
         return cls(pair, RunStatus.KILLED, f"{pair}: its process was killed (possibly out of memory); {remedy}")
 
 
-def own_pipelines(names: Iterable[str], pair: str) -> tuple[str, ...]:
-    """A pair's share of pipelines.
+def own_pipelines(names: Iterable[str] | None, pair: str) -> tuple[str, ...]:
+    """A pair's share of pipelines, those of all pairs where none is named.
 
     >>> own_pipelines(["all", "tune_eth_usdt"], "btc_usdt")
     ('btc_usdt',)
     """
-    expanded = (ALL if name == "__default__" else name for name in names)
+    expanded = (ALL if name == "__default__" else name for name in names or [ALL])
     own = (name.removesuffix(ALL) + pair if is_of_all(name) else name for name in expanded)
     return tuple(name for name in own if name == pair or name.endswith(f"_{pair}"))
 
