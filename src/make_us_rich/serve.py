@@ -24,7 +24,6 @@ from make_us_rich.replay import answers
 
 PREFIX = "MAKE_US_RICH_"
 START_SECONDS = 120.0
-STOP_SECONDS = 20.0
 POLL_SECONDS = 0.2
 DEMO_GLOBALS = Path("conf/demo/globals.yml")
 
@@ -69,7 +68,7 @@ class Server:
 class Supervisor:
     """Server processes that start one after the other, write to one log, and stop together."""
 
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     stopping: threading.Event  # Set by a signal; waits end early then.
     log: IO[bytes] | None = None
     _processes: "list[tuple[Server, subprocess.Popen[bytes]]]" = field(default_factory=list)
@@ -103,7 +102,7 @@ class Supervisor:
         """Stop all servers, the last first; kill those that take longer than 20 seconds."""
         for _, process in reversed(self._processes):
             process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + 20
         for _, process in self._processes:
             try:
                 process.wait(timeout=max(0.0, deadline - time.monotonic()))
@@ -128,10 +127,9 @@ def api_server(environment: Mapping[str, str]) -> Server:
 
 def main() -> int:
     """Serve; the exit code is 0 after a signal, 1 if a server stopped by itself, 2 if a port is in use."""
-    environment = dict(os.environ)
-    supervisor = Supervisor(environment, stop_on_signals())
+    supervisor = Supervisor(dict(os.environ), stop_on_signals())
     try:
-        _run(supervisor, environment)
+        _run(supervisor)
     except MakeUsRichError as error:
         print(f"make serve: {error}", file=sys.stderr)
         return 1 if isinstance(error, ServerStoppedError) else 2
@@ -140,7 +138,8 @@ def main() -> int:
     return 0
 
 
-def _run(supervisor: Supervisor, environment: dict[str, str]) -> None:
+def _run(supervisor: Supervisor) -> None:
+    environment = supervisor.environment
     is_demo = environment.get(f"{PREFIX}ENV", environment.get("KEDRO_ENV")) == "demo"
     api, url = api_server(environment), _url(environment, "INTERFACE_", "8501")
     interface = Server("interface", ("interface",), url, "/_stcore/health", f"{PREFIX}INTERFACE_PORT")

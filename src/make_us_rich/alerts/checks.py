@@ -135,18 +135,19 @@ def check_api(rules: AlertRules) -> Iterator[Alert]:
 
 
 def _check_runs(pair: str, runs: list[PipelineRun], rules: AlertRules, now: datetime) -> Iterator[Alert]:
-    trainings = [run for run in runs if run.pipeline == TRAINING.format(pair=pair) and run.ended]
-    if trainings and trainings[-1].failed:
-        text = f"{pair}: the training of {trainings[-1].started:%Y-%m-%d %H:%M} UTC failed: {trainings[-1].reason}"
+    trainings, hourly = (
+        [run for run in runs if run.pipeline == name.format(pair=pair)] for name in (TRAINING, MONITORING)
+    )
+    run = next((run for run in reversed(trainings) if run.ended), None)
+    if run and run.failed:
+        text = f"{pair}: the training of {run.started:%Y-%m-%d %H:%M} UTC failed: {run.reason}"
         yield Alert(kind=AlertKind.RUN_FAILED, subject=f"{pair} training", text=text)
-    runs = [run for run in runs if run.pipeline == MONITORING.format(pair=pair)]
-    ended = [run for run in runs if run.ended]
-    if ended and ended[-1].failed:
-        text = f"{pair}: the hourly run of {ended[-1].started:%H:%M} UTC failed: {ended[-1].reason}"
+    run = next((run for run in reversed(hourly) if run.ended), None)
+    if run and run.failed:
+        text = f"{pair}: the hourly run of {run.started:%H:%M} UTC failed: {run.reason}"
         yield Alert(kind=AlertKind.RUN_FAILED, subject=pair, text=text)
         return
-    succeeded = [run.started for run in runs if run.ok]
-    since = max(succeeded) if succeeded else min((run.started for run in runs), default=now)
+    since = max((run.started for run in hourly if run.ok), default=min((run.started for run in hourly), default=now))
     if now - since > timedelta(minutes=rules.max_run_age_minutes):
         text = f"{pair}: no hourly run has succeeded since {since:%Y-%m-%d %H:%M} UTC; check the schedule and its log"
         yield Alert(kind=AlertKind.RUN_LATE, subject=pair, text=text)

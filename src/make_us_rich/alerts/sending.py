@@ -16,20 +16,17 @@ ADDRESSES = "MAKE_US_RICH_ALERT_URLS"
 MAX_LENGTH = 1800
 """Characters of a message: Discord takes 2,000."""
 
-MASK = "***"
-
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|ALERT_URLS|DATABASE_URL", re.IGNORECASE)
-_MIN_SECRET_LENGTH = 6
-"""A shorter value would mask parts of ordinary words."""
 
 _SECRETS = (
-    (r"(?<=://)[^/\s@]+(?=@)", MASK),
-    (r"(?i)([?&;](?:[\w-]*(?:token|secret|password|signature|credential|api_?key)|key|sig)=)[^&\s'\"]+", rf"\1{MASK}"),
-    (r"(?i)((?:discord(?:app)?\.com/api/webhooks|hooks\.slack\.com/services)/)[^\s'\"]+", rf"\1{MASK}"),
-    (r"(?i)(api\.telegram\.org/bot)[^\s'\"]+", rf"\1{MASK}"),
-    (r"(?i)((?:discord|slack|tgram|mailtos?|jsons?|xmls?|forms?)://)[^\s'\"]+", rf"\1{MASK}"),
-    (r"(?i)(bearer\s+)[\w.~+/=-]+", rf"\1{MASK}"),
+    r"((?<=://))[^/\s@]+(?=@)",
+    r"(?i)([?&;](?:[\w-]*(?:token|secret|password|signature|credential|api_?key)|key|sig)=)[^&\s'\"]+",
+    r"(?i)((?:discord(?:app)?\.com/api/webhooks|hooks\.slack\.com/services)/)[^\s'\"]+",
+    r"(?i)(api\.telegram\.org/bot)[^\s'\"]+",
+    r"(?i)((?:discord|slack|tgram|mailtos?|jsons?|xmls?|forms?)://)[^\s'\"]+",
+    r"(?i)(bearer\s+)[\w.~+/=-]+",
 )
+"""What comes before a secret, which stays, and the secret."""
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +34,12 @@ log = logging.getLogger(__name__)
 def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """Replace credentials in addresses, and the values of variables whose names mark them as secret."""
     values = [value for name, value in environment.items() if _SECRET_NAME.search(name)]
-    secrets = {part for value in values for part in re.split(r"[\s,]+", value) if len(part) >= _MIN_SECRET_LENGTH}
+    # A shorter value would mask parts of ordinary words.
+    secrets = {part for value in values for part in re.split(r"[\s,]+", value) if len(part) >= 6}
     for secret in sorted(secrets, key=len, reverse=True):  # One may be a part of another.
-        text = text.replace(secret, MASK)
-    for pattern, masked in _SECRETS:
-        text = re.sub(pattern, masked, text)
+        text = text.replace(secret, "***")
+    for pattern in _SECRETS:
+        text = re.sub(pattern, r"\1***", text)
     return text
 
 

@@ -13,9 +13,6 @@ from make_us_rich.domain.run import utc_now
 from make_us_rich.repository import ModelRepository
 from make_us_rich.scheduler.due import SchedulerParameters
 
-_MAX_RUNS = 50_000
-"""MLflow's limit for one search, the newest first; older ones are found the next time."""
-
 
 def prune(env: str | None = None) -> str:
     """Delete the runs that are older than ``scheduler.mlflow_retention_days``; those that made a champion stay.
@@ -62,7 +59,8 @@ def prune_runs(uri: str, experiment: str, before: datetime, retained: Collection
         if found is None:
             return 0
         query = f"attributes.start_time < {int(before.timestamp() * 1000)}"
-        started = client.search_runs([found.experiment_id], query, ViewType.ALL, _MAX_RUNS)
+        # MLflow's limit, the newest first; older ones are found the next time.
+        started = client.search_runs([found.experiment_id], query, ViewType.ALL, max_results=50_000)
         old = [run for run in started if run.data.tags.get("version") not in retained]
         active = [run.info.run_id for run in old if run.info.lifecycle_stage == "active"]
         for run_id in active:
