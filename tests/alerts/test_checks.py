@@ -51,12 +51,8 @@ class Site:
         write_live(self.folder, NOW - 5 * MINUTE, **changes)
 
     def runs(self, *runs: PipelineRun) -> None:
-        self._write("runs", write_runs(runs))
-
-    def _write(self, name: str, record: dict[str, Any]) -> None:
-        file = self.folder / "data/08_reporting/btc_usdt" / f"{name}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(record))
+        file = self.folder / "data/08_reporting/btc_usdt/runs.json"
+        file.write_text(json.dumps(write_runs(runs)))
 
     def problems(self, minutes: float = 0) -> dict[str, str]:
         """By kind, some minutes after now."""

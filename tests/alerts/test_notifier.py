@@ -54,52 +54,39 @@ def owner() -> Owner:
     return Owner()
 
 
-def test_an_alert_that_lasts_is_repeated_after_a_day_and_its_text_may_change(owner: Owner) -> None:
+def test_an_alert_that_lasts_is_repeated_after_a_day_unless_it_is_a_demotion(owner: Owner) -> None:
     changed = STALE.model_copy(update={"text": "4 hours old"})
+    demoted = Alert(kind=AlertKind.DEMOTION, subject="btc_usdt", text="har was worse")
 
     assert owner.check(STALE) == ["⚠ btc_usdt: stale"]
     assert owner.titles == ["Make Us Rich: 1 alert"]
     assert owner.check(changed, after=10 * HOUR) == []
-    assert owner.check(changed, after=14 * HOUR) == ["⚠ not resolved after 24 h 0 min: 4 hours old"]
+    assert owner.check(changed, demoted, after=14 * HOUR) == [
+        "⚠ not resolved after 24 h 0 min: 4 hours old\n⚠ har was worse"
+    ]
+    assert owner.check(changed, demoted, after=30 * HOUR) == ["⚠ not resolved after 54 h 0 min: 4 hours old"]
 
 
-def test_a_demotion_is_not_repeated(owner: Owner) -> None:
-    demoted = Alert(kind=AlertKind.DEMOTION, subject="btc_usdt", text="har was worse")
-
-    assert len(owner.check(demoted)) == 1
-    assert owner.check(demoted, after=100 * HOUR) == []
-
-
-def test_a_resolved_alert_is_reported_once(owner: Owner) -> None:
-    owner.check(STALE)
-
-    assert owner.check(after=HOUR) == ["✓ resolved: candles stale, btc_usdt"]
-    assert owner.titles[-1] == "Make Us Rich: resolved"
-    assert owner.check(after=HOUR) == []
-
-
-def test_an_alert_that_comes_and_goes_within_the_cooldown_is_sent_once(owner: Owner) -> None:
+def test_an_alert_that_comes_and_goes_within_the_cooldown_is_sent_and_resolved_once(owner: Owner) -> None:
     owner.check(STALE)
     sent = [body for at in range(10) for body in owner.check(*([STALE] if at % 2 else []), after=5 * MINUTE)]
 
     assert sent == ["✓ resolved: candles stale, btc_usdt"]
+    assert owner.titles[-1] == "Make Us Rich: resolved"
     assert owner.check(STALE, after=10 * MINUTE) == ["⚠ btc_usdt: stale"]
+    assert [owner.check(after=HOUR) for _ in range(2)] == [["✓ resolved: candles stale, btc_usdt"], []]
 
 
-def test_a_message_that_did_not_arrive_is_sent_with_the_next_check(owner: Owner) -> None:
-    for alerts, expected in (((STALE,), "⚠ btc_usdt: stale"), ((), "✓ resolved: candles stale, btc_usdt")):
+def test_a_message_that_did_not_arrive_is_sent_with_the_next_check_unless_its_problem_is_gone(owner: Owner) -> None:
+    for lost, then, expected in (
+        ([STALE], [], []),
+        ([STALE], [STALE], ["⚠ btc_usdt: stale"]),
+        ([], [], ["✓ resolved: candles stale, btc_usdt"]),
+    ):
         owner.reachable = False
-        owner.check(*alerts)
+        owner.check(*lost)
         owner.reachable = True
-        assert owner.check(*alerts, after=MINUTE) == [expected]
-
-
-def test_a_problem_that_was_never_sent_is_not_reported_as_resolved(owner: Owner) -> None:
-    owner.reachable = False
-    owner.check(STALE)
-    owner.reachable = True
-
-    assert owner.check(after=MINUTE) == []
+        assert owner.check(*then, after=MINUTE) == expected
 
 
 def test_messages_are_limited_and_nothing_is_lost() -> None:
