@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import Depends, Path, Request, Response, Security
 from fastapi.security import APIKeyQuery, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
@@ -104,10 +104,12 @@ async def require_token(request: Request, _bearer: Bearer, _query: QueryToken) -
 
 
 @asynccontextmanager
-async def counted_call(request: Request) -> AsyncIterator[QuotaGrant]:
-    """Count a call; refund it if it fails with 5xx. Errors as those of ``Accounts.admit``."""
+async def counted_call(request: Request, response: Response | None = None) -> AsyncIterator[QuotaGrant]:
+    """Count a call, with its headers in a response; refund it if it fails with 5xx. Errors as of `Accounts.admit`."""
     accounts: Accounts = request.app.state.accounts
     grant = await accounts.admit(token_of(request.scope))
+    if response is not None:
+        response.headers.update(grant.headers())
     try:
         yield grant
     except Exception as exc:

@@ -66,7 +66,7 @@ class ForecastCollector(Collector):
     def _samples(self, pair: str) -> Iterable[tuple[str, float | None, *tuple[str, ...]]]:
         """Name, value, and the interval of a coverage."""
         service, now = self._service, self._service.candles.now()
-        model, candles, scores = service.models.get(pair), service.candles.get(pair), service.record.scores.get(pair)
+        model, candles, scores = service.models.get(pair), service.candles.get(pair), service.history.scores.get(pair)
         yield "problems", service.problem(pair) is not None
         if candles:
             yield "data_age_seconds", (now - candles.closed_at).total_seconds()

@@ -1,8 +1,9 @@
 """Tables as files: CSV or Parquet. pyarrow takes 35 MB of memory, so that it is imported on first use."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import Query
+from fastapi import Query, Response
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,8 +15,8 @@ CONTENT: dict[str, Any] = {name: {"schema": {"type": "string", "format": "binary
 """OpenAPI: the files that an endpoint answers with beside JSON."""
 
 
-def to_file(table: "pa.Table", form: str) -> bytes:
-    """Encode a table; its times in UTC. A year of forecasts takes seconds: not for the event loop."""
+def file_response(table: "pa.Table", form: str, headers: Mapping[str, str]) -> Response:
+    """A table as a file; its times in UTC. A year of forecasts takes seconds: not for the event loop."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -26,4 +27,4 @@ def to_file(table: "pa.Table", form: str) -> bytes:
         parquet.write_table(table, sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     pa.default_memory_pool().release_unused()  # 80 MB
-    return content
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[form])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, selectinload
 
-from make_us_rich.client.alerts import Alert
 from make_us_rich.client.schemas import AccountData, Login, LoginTimes, PasswordReset, Registration, Usage
 from make_us_rich.domain.run import utc_now
 from serving.accounts import tables, tokens, users
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS = 0.4
 """Time between two checks of the tokens in use and of idle leases."""
-CLEANUP_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,14 +55,9 @@ class Accounts:
                 raise
             _log.warning("the API starts without the accounts database: %s", error)
 
-        async def check() -> None:
-            await self.authenticator.refresh()
-            await self.quota.return_idle()
-
-        self._background = [
-            asyncio.create_task(_repeat(check, CHECK_SECONDS)),
-            asyncio.create_task(_repeat(self.delete_expired, CLEANUP_SECONDS)),
-        ]
+        checks = (self.authenticator.refresh, self.quota.return_idle)
+        repeated = [*((check, CHECK_SECONDS) for check in checks), (self.delete_expired, 600.0)]
+        self._background = [asyncio.create_task(_repeat(work, seconds)) for work, seconds in repeated]
 
     async def close(self) -> None:
         """Stop the background tasks, return leased calls and close the database."""
@@ -152,15 +145,6 @@ class Accounts:
 
         return await self.database.write(enter)
 
-    async def change_password(self, name: str, password: str, new: str, address: str) -> Login:
-        """Change a user's password and end all logins; returns a new one.
-
-        Raises:
-            UnauthorizedError: The present password is wrong.
-            ServingError: The new password does not meet the rules, or too many attempts failed.
-        """
-        return await self._set_password(await self._confirm(name, password, address), new)
-
     async def offer_reset(self, name: str) -> PasswordReset:
         """A token with which the user can set a new password, once and within a day."""
         now = self.clock()
@@ -182,16 +166,14 @@ class Accounts:
         user = await self.database.read(lambda session: session.scalar(found))
         if user is None or not token.startswith(tokens.RESET):
             raise ServingError("invalid_request", "the link has expired or was used", "ask an admin for a new one")
-        return await self._set_password(user, new)
+        return await self.set_password(user, new)
 
     async def delete_user(self, name: str, password: str, address: str) -> None:
         """Delete a user and all that is stored of it; the calls of the month stay, without a name, until it is over.
 
-        Raises:
-            UnauthorizedError: The password is wrong.
-            ServingError: No admin would be left, or too many attempts failed.
+        The error is ``last_admin`` if no admin would be left; the other errors are those of `confirm`.
         """
-        user = await self._confirm(name, password, address)
+        user = await self.confirm(name, password, address)
         await self.database.write(lambda session: users.anonymize(session, user.name))
         self.authenticator.forget(user.id)
 
@@ -203,7 +185,6 @@ class Accounts:
             login, api_token, month = tables.Login, tables.ApiToken, tables.UserApiConsumption
             logins = session.scalars(select(login).where(login.user_id == user_id))
             api_tokens = session.scalars(select(api_token.created_at).where(api_token.user_id == user_id))
-            alerts = session.scalars(select(tables.AlertRule).where(tables.AlertRule.user_id == user_id))
             months = session.scalars(select(month).where(month.user_id == user_id))
             return AccountData(
                 name=user.name,
@@ -212,13 +193,19 @@ class Accounts:
                 monthly_limit=user.monthly_limit,
                 logins=[LoginTimes(created_at=each.created_at, expires_at=each.expires_at) for each in logins],
                 api_tokens=list(api_tokens),
-                alerts=[Alert.model_validate(each, from_attributes=True).model_dump(mode="json") for each in alerts],
+                alerts=[each.model_dump(mode="json") for each in users.list_alerts(session, user_id)],
                 calls={each.month: each.used for each in months},
             )
 
         return await self.database.read(collect)
 
-    async def _set_password(self, user: User, new: str) -> Login:
+    async def set_password(self, user: User, new: str) -> Login:
+        """Set a new password and end all logins; returns a new one.
+
+        Raises:
+            UnauthorizedError: The password was changed meanwhile.
+            ServingError: The new password does not meet the rules.
+        """
         check_password(user.name, new)
         new_hash = await self._passwords.hash(new)
 
@@ -234,8 +221,13 @@ class Accounts:
         self.authenticator.forget(user.id)
         return login
 
-    async def _confirm(self, name: str, password: str, address: str) -> User:
-        """The user, whose password is asked for again."""
+    async def confirm(self, name: str, password: str, address: str) -> User:
+        """The user, whose password is asked for again.
+
+        Raises:
+            UnauthorizedError: The password is wrong.
+            ServingError: Too many attempts failed.
+        """
         await self._throttle_write(lambda session: self._throttle.log_in(session, name, address, self.clock()))
         user = await self.database.read(lambda session: users.get(session, name))
         if not await self._passwords.verify(user.password_hash, password):

@@ -24,7 +24,6 @@ Work = Callable[[Session], Result]
 REVISION = "0003"
 """Revision of the tables that this release needs."""
 ALEMBIC_INI = Path(__file__).resolve().parents[1] / "alembic.ini"
-MIGRATION_LOCK = 770_417_001
 RETRY_SECONDS = 1.0
 SQLITE_SECONDS = 5.0
 DOWN = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
@@ -208,7 +207,7 @@ def migrate(engine: Engine) -> None:
     """Migrate the tables to this release in one transaction; concurrent processes migrate once."""
     with translate_errors(UnavailableError), engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(770417001)"))
         if current_revision(connection) == REVISION:
             return
         from alembic import command  # Takes long to import, and a server needs it once at most.

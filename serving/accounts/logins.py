@@ -21,7 +21,6 @@ from serving.settings import Settings
 
 MIN_LENGTH = 10
 MAX_LENGTH = 128
-MAX_WAITING_PER_THREAD = 16
 FACTOR_FOR_ONE = 10
 """Factor for a name from all addresses, so that others cannot easily lock a user out, and for an address."""
 
@@ -35,7 +34,7 @@ class Passwords:
         memory = settings.password_memory_kib
         self._hasher = PasswordHasher(time_cost=2, parallelism=1, memory_cost=memory, type=Type.ID)
         self._threads = ThreadPoolExecutor(settings.password_threads, thread_name_prefix="passwords")
-        self._slots = asyncio.Semaphore(settings.password_threads * (1 + MAX_WAITING_PER_THREAD))
+        self._slots = asyncio.Semaphore(settings.password_threads * (1 + 16))  # One runs, 16 wait.
         self._dummy_hash = self._hasher.hash(secrets.token_hex(16))
 
     async def hash(self, password: str) -> str:
@@ -124,14 +123,11 @@ class LoginThrottle:
     def _count(self, session: Session, limits: Mapping[str, int], now: datetime) -> bool:
         is_over = Attempt.since <= now - self.window
         count, since = case((is_over, 1), else_=Attempt.count + 1), case((is_over, now), else_=Attempt.since)
-        is_allowed = True
-        for key in sorted(limits):  # The same order everywhere prevents deadlocks.
-            insert = upsert(session, Attempt).values(key=key, since=now, count=1)
-            statement = insert.on_conflict_do_update(
-                index_elements=[Attempt.key], set_={"count": count, "since": since}
-            )
-            is_allowed &= session.execute(statement.returning(Attempt.count)).scalar_one() <= limits[key]
-        return is_allowed
+        # The same order everywhere prevents deadlocks.
+        insert = upsert(session, Attempt).values([{"key": key, "since": now, "count": 1} for key in sorted(limits)])
+        counted = insert.on_conflict_do_update(index_elements=[Attempt.key], set_={"count": count, "since": since})
+        rows = session.execute(counted.returning(Attempt.key, Attempt.count)).all()
+        return all(attempts <= limits[key] for key, attempts in rows)
 
 
 def network_of(address: str) -> str:

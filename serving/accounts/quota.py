@@ -20,12 +20,8 @@ from serving.accounts.users import limit_of_user
 from serving.errors import QuotaError, UnavailableError, UncertainError, quota_headers
 from serving.settings import Settings
 
-PLAN_SHARE = 10
-"""A lease is this part of the plan (docs/adr/0016)."""
-MAX_LEASE = 1_000
 UNLEASED_SHARE = 8
 """A lease is at most this part of the calls that are left, so that few are unused in other processes near the end."""
-EXHAUSTED_SECONDS = 1.0
 
 Calls = Counter[tuple[int, date]]
 """Calls by user and month."""
@@ -151,7 +147,7 @@ class QuotaService:
             self._unused[user_id, lease.month] += lease.left
 
     def _lease_size(self, limit: int) -> int:
-        return max(self._settings.block_calls, min(limit // PLAN_SHARE, MAX_LEASE))
+        return max(self._settings.block_calls, min(limit // 10, 1_000))  # docs/adr/0016
 
     def _refill(self, user_id: int, lease: Lease) -> "asyncio.Task[None]":
         """The refill of a user's lease that is running, or a new one."""
@@ -177,7 +173,7 @@ class QuotaService:
         lease.left += leased
         lease.unleased = unleased
         if not leased:
-            lease.exhausted_until = self._clock().timestamp() + EXHAUSTED_SECONDS
+            lease.exhausted_until = self._clock().timestamp() + 1
 
     async def _return_unused(self) -> None:
         unused, self._unused = self._unused, Counter()

@@ -21,9 +21,7 @@ API = "mur_"
 LOGIN = "mul_"
 RESET = "mup_"
 """Prefixes by which scanners for leaked secrets recognise tokens."""
-MAX_LOOKUPS = 256
 MAX_UNKNOWN_TOKENS = 10_000
-UNKNOWN_SECONDS = 5.0
 TOKENS_PER_QUERY = 1_000
 
 _TOKEN = re.compile(r"mu[rl]_[A-Za-z0-9_-]{43}")
@@ -116,7 +114,7 @@ class Authenticator:
         key, now = hash_token(token), self._clock().timestamp()
         max_age = self._outage_seconds if self._database.failing else self._fresh_seconds
         owner = self._cached(key, now, max_age)
-        if owner is None and not 0 <= now - self._unknown.get(key, float("-inf")) < UNKNOWN_SECONDS:
+        if owner is None and not 0 <= now - self._unknown.get(key, float("-inf")) < 5:
             owner = await self._look_up(key, now)
         if owner is None:
             raise UnauthorizedError
@@ -158,7 +156,7 @@ class Authenticator:
         return owner
 
     async def _look_up(self, key: str, now: float) -> Owner | None:
-        if self._lookups >= MAX_LOOKUPS:
+        if self._lookups >= 256:
             raise UnavailableError("too many tokens are being looked up")
         self._lookups += 1
         try:

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
-from serving.accounts.tables import ADMIN, Base, Role, User, UserApiConsumption, UserRole, first_day
+from make_us_rich.client.alerts import Alert
+from serving.accounts.tables import ADMIN, AlertRule, Base, Role, User, UserApiConsumption, UserRole, first_day
 from serving.errors import ServingError
 
 NO_HASH = "deleted"
@@ -99,6 +100,12 @@ def delete_anonymized(session: Session, now: datetime) -> None:
     """Delete what `anonymize` left, once its month is over."""
     this_month = select(UserApiConsumption.user_id).where(UserApiConsumption.month == first_day(now))
     session.execute(delete(User).where(User.password_hash == NO_HASH, User.id.not_in(this_month)))
+
+
+def list_alerts(session: Session, user_id: int) -> list[Alert]:
+    """The alert rules of a user, oldest first."""
+    rules = select(AlertRule).where(AlertRule.user_id == user_id).order_by(AlertRule.created_at, AlertRule.id)
+    return [Alert.model_validate(rule, from_attributes=True) for rule in session.scalars(rules)]
 
 
 def limit_of_user(default: int | ColumnElement[int]) -> ColumnElement[int]:

@@ -33,12 +33,9 @@ MIN_INTERVAL = timedelta(hours=1)
 """Between two messages of a rule."""
 ROUND_SECONDS = 60.0
 """Maximum time between two rounds: a forecast gets old, and a message waits for its hour, without a new forecast."""
-SEND_SECONDS = 60.0
-"""Time for all messages of a round."""
 CHECK_SECONDS = 15.0
 SIMULATED = "Simulated market: these are no real prices."
 
-_SENDER = Path(__file__).with_name("sender.py")
 _STOP = b"stop "
 _RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
 _log = logging.getLogger(__name__)
@@ -99,14 +96,6 @@ class AlertService:
             remedy = "ask the operator to set MAKE_US_RICH_SECRET_KEY (docs/accounts.md)"
             raise ServingError("alerts_off", "this API sends no alerts", remedy)
         return self.key.get_secret_value()
-
-    async def rules(self, user_id: int) -> list[Alert]:
-        """The rules of a user, oldest first."""
-        statement = select(AlertRule).where(AlertRule.user_id == user_id).order_by(AlertRule.created_at, AlertRule.id)
-        return [
-            Alert.model_validate(row, from_attributes=True)
-            for row in await self._database.read(lambda session: session.scalars(statement).all())
-        ]
 
     async def add(self, user_id: int, new: NewAlert) -> Alert:
         """Store a rule.
@@ -182,17 +171,12 @@ class AlertService:
         messages = [message for rule in claimed if (message := self._message(rule, texts[rule.id]))]
         if not messages:
             return
-        problems = self._send(messages, SEND_SECONDS)
-        delivered = {each["id"] for each, problem in zip(messages, problems, strict=True) if problem is None}
+        problems = self._send(messages, seconds=60)
+        delivered = [each["id"] for each, problem in zip(messages, problems, strict=True) if problem is None]
         if len(delivered) < len(messages):
             _log.warning("%d of %d alerts were not delivered", len(messages) - len(delivered), len(messages))
-
-        def record(session: Session) -> None:
-            for each in messages:
-                row = update(AlertRule).where(AlertRule.id == each["id"])
-                session.execute(row.values(delivered=each["id"] in delivered))
-
-        self._database.transact(record)
+        sent = update(AlertRule).where(AlertRule.id.in_([each["id"] for each in messages]))
+        self._database.transact(lambda session: session.execute(sent.values(delivered=AlertRule.id.in_(delivered))))
 
     def _run(self) -> None:
         while not self._is_closing:
@@ -234,7 +218,7 @@ class AlertService:
         """Hand messages to the sender; what is wrong with each, or None."""
         given = json.dumps({"allowed": sorted(self.allowed), "messages": messages}).encode()
         # Isolated, without the API's variables: they have its secrets, and a proxy would reach what it may not.
-        command, environment = [sys.executable, "-I", str(_SENDER)], {"HOME": os.devnull}
+        command, environment = [sys.executable, "-I", str(Path(__file__).with_name("sender.py"))], {"HOME": os.devnull}
         try:
             output = subprocess.run(  # noqa: S603 (its arguments are ours)
                 command, input=given, capture_output=True, check=True, timeout=seconds, env=environment

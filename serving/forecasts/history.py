@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from make_us_rich.backtest.scores import coverage
-from make_us_rich.client.schemas import PastForecast, PastForecasts
+from make_us_rich.client.schemas import PastForecast, PastForecasts, Utc
 from make_us_rich.domain.errors import ArtifactError, MakeUsRichError
-from make_us_rich.domain.forecast import QUANTILE_LEVELS, scored_positions
+from make_us_rich.domain.forecast import HORIZON, QUANTILE_LEVELS, scored_positions
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.live import LiveScores, RecentForecasts
 from make_us_rich.inference.champion import Champion
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Record = TypeVar("Record", LiveScores, RecentForecasts)
+Moment = Annotated[Utc | None, Field(description="Of the issue, UTC; with either, a span of the record is listed")]
 
 MIN_OUTCOMES = 20
 """Fewer outcomes of the served architecture give no coverage."""
 REFRESH_SECONDS = 60.0
-"""The record changes once an hour."""
 
 _NOTES = {
     "recorded": "recorded: as served at the time, each by the champion of its hour",
@@ -71,34 +72,38 @@ class ForecastTable:
         return [row for row, at in enumerate(self.issued_at) if at >= oldest and at + span in self.closes]
 
 
-@dataclass(frozen=True)
-class Span:
-    """A part of the live record.
+class Span(BaseModel):
+    """A part of the live record: forecasts from ``start`` on and before ``end``, at one horizon or at each."""
 
-    Attributes:
-        start: Forecasts from then on, UTC; None from the first one.
-        end: Forecasts before then, UTC; None to the last one.
-        horizon: Hours ahead; None for each of them.
-        limit: Forecasts at most.
+    horizon: int | None = Field(None, ge=1, le=HORIZON, description="Hours ahead: 1, and in files each")
+    start: Moment = None
+    end: Moment = None
+    limit: int = Field(1_000, ge=1, le=2_500, description="Forecasts of a page")
+
+
+class ForecastHistory:
+    """Live scores and past forecasts by pair; what cannot be read leaves what was read before.
+
+    A backtest runs once for each champion and candle.
     """
 
-    start: datetime | None
-    end: datetime | None
-    horizon: int | None
-    limit: int
-
-
-class ForecastRecord:
-    """Live scores and recorded forecasts by pair; what cannot be read leaves what was read before."""
-
-    def __init__(self, repository: ModelRepository, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        models: ModelCache,
+        candles: CandleCache,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.scores: Mapping[str, LiveScores] = {}
         """By pair, where the monitoring has written some."""
         self._repository = repository
+        self._models = models
+        self._candles = candles
         self._monotonic = monotonic
-        self._lock = Lock()
+        self._record_lock, self._backtest_lock = Lock(), Lock()
         self._next_refresh = 0.0
-        self._tables: dict[str, tuple[datetime, ForecastTable]] = {}
+        self._recorded: dict[str, tuple[datetime, ForecastTable]] = {}
+        self._backtests: dict[str, tuple[Champion, datetime, ForecastTable]] = {}
         self._problems: dict[str, str] = {}
 
     def refresh(self) -> None:
@@ -114,8 +119,8 @@ class ForecastRecord:
         scores = self.scores.get(pair)
         if scores is None or not scores.n_forecasts:
             return None
-        with self._lock:
-            at, table = self._tables.get(pair, (None, None))
+        with self._record_lock:
+            at, table = self._recorded.get(pair, (None, None))
             if at != scores.at and (recent := self._read(RecentForecasts, pair, "live_recent")) and recent.forecasts:
                 table = ForecastTable(
                     issued_at=tuple(each.issued_at for each in recent.forecasts),
@@ -126,7 +131,7 @@ class ForecastRecord:
                     quantiles=np.array([each.quantiles for each in recent.forecasts]),
                     closes=recent.closes,
                 )
-                self._tables[pair] = scores.at, table
+                self._recorded[pair] = scores.at, table
             return table
 
     def cut(self, pair: str, span: Span) -> tuple["pa.Table", datetime | None]:
@@ -140,7 +145,7 @@ class ForecastRecord:
         import pyarrow as pa  # 35 MB
         from pyarrow import compute, parquet
 
-        with self._lock:
+        with self._record_lock:
             content = self._repository.read(f"{pair}.stored_live_record")
             if content is None:
                 raise ServingError("no_forecast", f"{pair}: no forecast is recorded", "wait for the next hourly run")
@@ -171,17 +176,6 @@ class ForecastRecord:
         self._problems.pop(dataset, None)
         return record
 
-
-class ForecastHistory:
-    """Past forecasts by pair; a backtest runs once for each champion and candle."""
-
-    def __init__(self, models: ModelCache, candles: CandleCache, record: ForecastRecord) -> None:
-        self._models = models
-        self._candles = candles
-        self._record = record
-        self._lock = Lock()
-        self._backtests: dict[str, tuple[Champion, datetime, ForecastTable]] = {}
-
     def at(self, pair: str, horizon: int) -> PastForecasts | None:
         """Past forecasts at one horizon whose outcome is known; None without a champion or candles.
 
@@ -192,7 +186,7 @@ class ForecastHistory:
             return None
         manifest, rows = model.manifest, list[int]()
         source: Literal["recorded", "backtest"] = "recorded"
-        table = self._record.recent(pair) if self._models.snapshot.as_of is None else None
+        table = self.recent(pair) if self._models.snapshot.as_of is None else None
         if table:
             table = replace(table, closes={**_closes(candles), **table.closes})
             rows = table.with_outcome(candles.closed_at, horizon)
@@ -225,8 +219,9 @@ class ForecastHistory:
         )
 
     def recorded(self, pair: str, span: Span, version: str) -> PastForecasts:
-        """A span of the live record at one horizon; errors as of ``ForecastRecord.cut``."""
-        table, next_start = self._record.cut(pair, span)
+        """A span of the live record at one horizon, by default the next hour; errors as of ``cut``."""
+        horizon = span.horizon or 1
+        table, next_start = self.cut(pair, span.model_copy(update={"horizon": horizon}))
         rows = table.select(["issued_at", "closes_at", "version", "last_close", "outcome", *QUANTILES]).to_pylist()
         forecasts = [
             PastForecast(**row, quantiles=round_prices(np.array([row[name] for name in QUANTILES]))) for row in rows
@@ -237,7 +232,7 @@ class ForecastHistory:
             version=rows[-1]["version"] if rows else version,
             source="recorded",
             note=_NOTES["recorded"],
-            horizon=span.horizon or 0,
+            horizon=horizon,
             levels=list(QUANTILE_LEVELS),
             coverage=_coverage(forecasts, QUANTILE_LEVELS),
             forecasts=forecasts,
@@ -245,15 +240,12 @@ class ForecastHistory:
         )
 
     def _backtest(self, champion: Champion, candles: Candles) -> ForecastTable:
-        """Forecasts from each candle of the last days: the backtest's before the fit, and the model's own since."""
-        manifest = champion.manifest
-        with self._lock:
-            done = self._backtests.get(manifest.pair)
-            if done and done[0] is champion and done[1] == candles.closed_at:
-                return done[2]
-            table = _run_backtest(champion, candles)
-            self._backtests[manifest.pair] = champion, candles.closed_at, table
-            return table
+        pair = champion.manifest.pair
+        with self._backtest_lock:
+            done = self._backtests.get(pair)
+            if done is None or done[0] is not champion or done[1] != candles.closed_at:
+                done = self._backtests[pair] = champion, candles.closed_at, run_backtest(champion, candles)
+            return done[2]
 
 
 def _coverage(forecasts: list[PastForecast], levels: tuple[float, ...]) -> dict[str, float | None]:
@@ -273,7 +265,7 @@ def _closes(candles: Candles) -> Mapping[datetime, float]:
     return {at + HOUR: close for at, close in zip(opened, candles.frame["close"].tolist(), strict=True)}
 
 
-def _run_backtest(champion: Champion, candles: Candles) -> ForecastTable:
+def run_backtest(champion: Champion, candles: Candles) -> ForecastTable:
     """Forecasts from each candle of the last days: those of the backtest before the fit, and the model's own since."""
     manifest, closes = champion.manifest, _closes(candles)
     past = past_forecasts(champion, candles.frame, HISTORY_DAYS, horizon=1)["close"]

@@ -32,10 +32,6 @@ class IssuedForecast:
     champion: Champion
     prediction: schemas.Prediction
 
-    def is_expired(self, now: datetime) -> bool:
-        """Whether all forecast hours are over."""
-        return now - self.forecast.issued_at >= len(self.forecast.quantiles) * HOUR
-
     def body(self, now: datetime, problem: str | None) -> bytes:
         """JSON of the response at a moment before the forecast expires, with the reason why there is no newer one."""
         age = now - self.forecast.issued_at

@@ -8,7 +8,7 @@ from make_us_rich.domain.forecast import QUANTILE_LEVELS, TARGETS
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.live import HorizonScores, LiveScores
 from serving.forecasts.candles import CandleCache
-from serving.forecasts.history import ForecastRecord
+from serving.forecasts.history import ForecastHistory
 
 # Of these kinds the recorded reason is an error message, which may name paths and servers.
 _REASONS = {"failed": "the run failed", "cannot": "neither the model nor the baseline can forecast"}
@@ -18,19 +18,19 @@ _PREFIXES = {target: "" if target == "close" else f"{target}_" for target in TAR
 class PublicRecord:
     """JSON of each pair's record, made once for each run of the monitoring: it takes some milliseconds."""
 
-    def __init__(self, record: ForecastRecord, candles: CandleCache) -> None:
-        self._record = record
+    def __init__(self, history: ForecastHistory, candles: CandleCache) -> None:
+        self._history = history
         self._candles = candles
         self._bodies: dict[str, tuple[tuple[datetime | None, bool], bytes]] = {}
 
     def is_simulated(self, pair: str) -> bool:
         """Whether the forecasts, or the candles that are served now, are of a simulated market."""
-        scores = self._record.scores.get(pair)
+        scores = self._history.scores.get(pair)
         return self._candles.simulated or (scores is not None and scores.simulated)
 
     def body(self, pair: str) -> bytes:
         """A ``PairRecord``; without windows where nothing is recorded yet."""
-        scores, simulated = self._record.scores.get(pair), self.is_simulated(pair)
+        scores, simulated = self._history.scores.get(pair), self.is_simulated(pair)
         key = scores.at if scores else None, simulated
         made = self._bodies.get(pair)
         if made is None or made[0] != key:

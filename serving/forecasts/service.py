@@ -8,12 +8,14 @@ from threading import Lock
 
 from make_us_rich.domain.errors import DataError, MakeUsRichError
 from make_us_rich.domain.forecast import HORIZON
+from make_us_rich.domain.klines import HOUR
 from make_us_rich.exchange import BinanceClient
 from make_us_rich.inference.champion import Champion
 from make_us_rich.inference.past import HISTORY_DAYS
 from make_us_rich.repository import ModelRepository
+from serving.errors import ServingError
 from serving.forecasts.candles import CandleCache
-from serving.forecasts.history import ForecastHistory, ForecastRecord
+from serving.forecasts.history import ForecastHistory
 from serving.forecasts.models import ModelCache, ModelSnapshot
 from serving.forecasts.prediction import IssuedForecast, forecast_with, make_prediction
 from serving.forecasts.public_record import PublicRecord
@@ -33,9 +35,8 @@ class ForecastService:
         self.pairs = repository.pairs
         self.models = ModelCache(repository, self.check)
         self.candles = CandleCache(client, repository.pairs, self._min_hours)
-        self.record = ForecastRecord(repository)
-        self.public_record = PublicRecord(self.record, self.candles)
-        self.history = ForecastHistory(self.models, self.candles, self.record)
+        self.history = ForecastHistory(repository, self.models, self.candles)
+        self.public_record = PublicRecord(self.history, self.candles)
         self.listeners: list[Callable[[], None]] = []
         """Called after new forecasts, in the thread that computed them."""
         self._lock = Lock()
@@ -53,11 +54,26 @@ class ForecastService:
         """Why there is no newer forecast; None if it is the newest."""
         return self._problems.get(pair) or self.candles.problem(pair) or self.models.snapshot.problems.get(pair)
 
+    def current(self, pair: str) -> IssuedForecast:
+        """The newest forecast of a pair; the error ``no_forecast`` if there is none or all its hours are over."""
+        issued, problem = self.get(pair), self.problem(pair)
+        if issued is None:
+            message = problem or f"{pair}: no forecast has been made yet"
+        elif self.candles.now() - issued.forecast.issued_at >= len(issued.forecast.quantiles) * HOUR:
+            message = f"the forecast of {issued.forecast.issued_at:%Y-%m-%d %H:%M} UTC is over; {problem or pair}"
+        else:
+            return issued
+        raise ServingError("no_forecast", message, "try again in a minute", {"Retry-After": "60"})
+
+    def body(self, pair: str) -> bytes:
+        """The response for a pair at this moment, from memory; errors as of `current`."""
+        return self.current(pair).body(self.candles.now(), self.problem(pair))
+
     def refresh_models(self) -> None:
         """Load new champions, forecast with them, and read the live scores."""
         self.models.refresh()
         self._update()
-        self.record.refresh()
+        self.history.refresh()
 
     def refresh_candles(self) -> None:
         """Fetch new candles and forecast from them."""

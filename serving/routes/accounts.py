@@ -122,8 +122,8 @@ async def me(user: CurrentUser, accounts: AccountsDep) -> Usage:
 @router.put("/me/password", summary="Change the password", dependencies=SECRET)
 async def change_password(user: LoggedInUser, change: PasswordChange, request: Request, accounts: AccountsDep) -> Login:
     """Change the password and end all logins; the answer is a new one."""
-    old, new = change.password.get_secret_value(), change.new_password.get_secret_value()
-    return await accounts.change_password(user.name, old, new, _address(request))
+    confirmed = await accounts.confirm(user.name, change.password.get_secret_value(), _address(request))
+    return await accounts.set_password(confirmed, change.new_password.get_secret_value())
 
 
 @router.post("/password-reset", summary="Set a new password with an admin's link", dependencies=SECRET)

@@ -6,14 +6,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from make_us_rich.client.alerts import Alert, NewAlert
+from serving.accounts import users
 from serving.alerts.service import AlertService
-from serving.dependencies import CurrentUser
+from serving.dependencies import AccountsDep, CurrentUser
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 
 _PAGE = "<!doctype html><meta name=viewport content='width=device-width'><title>Make Us Rich</title>"
-_ASK = f"{_PAGE}<form method=post><button>Stop this alert</button></form><script>document.forms[0].submit()</script>"
-_DONE = f"{_PAGE}<p>This alert is stopped.</p>"
 _HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}}
 
 
@@ -29,9 +28,9 @@ Token = Annotated[str, Query(pattern="^[A-Za-z0-9_=-]{1,500}$", description="As 
 
 
 @router.get("", summary="List your alerts")
-async def list_alerts(user: CurrentUser, alerts: AlertsDep) -> list[Alert]:
+async def list_alerts(user: CurrentUser, _enabled: AlertsDep, accounts: AccountsDep) -> list[Alert]:
     """List the rules of the user, oldest first, each with its last message; not counted."""
-    return await alerts.rules(user.id)
+    return await accounts.database.read(lambda session: users.list_alerts(session, user.id))
 
 
 @router.post("", summary="Add an alert", status_code=201)
@@ -51,14 +50,15 @@ async def open_link(token: Token, alerts: AlertsDep) -> HTMLResponse:
     Fetching it changes nothing, because chats and mail filters fetch every link of a message.
     """
     alerts.check_link(token)
-    return HTMLResponse(_ASK)
+    form = "<form method=post><button>Stop this alert</button></form><script>document.forms[0].submit()</script>"
+    return HTMLResponse(_PAGE + form)
 
 
 @router.post("/stop", summary="Stop an alert by its link", responses=_HTML)
 async def stop_alert(token: Token, alerts: AlertsDep) -> HTMLResponse:
     """Delete the rule of a link, without a login."""
     await alerts.stop(token)
-    return HTMLResponse(_DONE)
+    return HTMLResponse(f"{_PAGE}<p>This alert is stopped.</p>")
 
 
 @router.delete("/{identity}", summary="Delete an alert", status_code=204)

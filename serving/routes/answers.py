@@ -19,8 +19,7 @@ from serving.dependencies import QUOTA_HEADERS, ForecastsDep, PairDep, counted_c
 from serving.errors import answers
 from serving.forecasts.prediction import round_prices
 from serving.forecasts.service import ForecastService
-from serving.routes.forecasts import current_forecast
-from serving.tables import CONTENT, MEDIA_TYPES, Format, to_file
+from serving.tables import CONTENT, Format, file_response
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,9 +40,8 @@ Levels = Annotated[
 OptionalPrice = Annotated[Price | None, Query(description="In quote currency")]
 Size = Annotated[float, Query(gt=0, le=1e15, allow_inf_nan=False, description="In base currency")]
 
-_COUNTED: dict[str, Any] = {
-    "responses": {200: {"headers": QUOTA_HEADERS}, **answers(401, 404, 422, 429, 503)},
-}
+_ERRORS = answers(401, 404, 422, 429, 503)
+_COUNTED: dict[str, Any] = {"responses": {200: {"headers": QUOTA_HEADERS}, **_ERRORS}}
 
 
 @router.get("/probability/{pair}", summary="Show the probability of a price", **_COUNTED)
@@ -51,8 +49,8 @@ async def show_probability(
     request: Request, response: Response, pair: PairDep, service: ForecastsDep, prices: Prices, hours: Hours = None
 ) -> schemas.Probabilities:
     """How likely the price closes above and below, and how likely it is touched before then. Counted as one call."""
-    forecast = current_forecast(service, pair)
-    async with counted_call(request) as grant:
+    forecast = service.current(pair).forecast
+    async with counted_call(request, response):
         above, below = (forecast.probabilities(prices, below=side) for side in (False, True))
         touches = forecast.touches(prices)
         found = [
@@ -67,7 +65,6 @@ async def show_probability(
             for column, price in enumerate(prices)
             for hour in ([hours] if hours else range(1, HORIZON + 1))
         ]
-        response.headers.update(grant.headers())
         return schemas.Probabilities(**_head(service, forecast), probabilities=found)
 
 
@@ -81,11 +78,10 @@ async def show_quantiles(
     target: Annotated[Target, Query(description="Closes, or the highs or lows until then")] = "close",
 ) -> schemas.Quantiles:
     """Prices that the target stays at or below with the given probabilities. Counted as one call."""
-    forecast = current_forecast(service, pair)
-    async with counted_call(request) as grant:
+    forecast = service.current(pair).forecast
+    async with counted_call(request, response):
         wanted = sorted(set(levels))
         quantiles = [round_prices(row) for row in forecast.prices(target, wanted)]
-        response.headers.update(grant.headers())
         return schemas.Quantiles(
             **_head(service, forecast),
             target=target,
@@ -100,10 +96,9 @@ async def show_volatility(
     request: Request, response: Response, pair: PairDep, service: ForecastsDep
 ) -> schemas.Volatility:
     """How far the price may move within 1 to 24 hours, and how that compares with the last year's forecasts."""
-    forecast = current_forecast(service, pair)
-    async with counted_call(request) as grant:
+    forecast = service.current(pair).forecast
+    async with counted_call(request, response):
         found = [forecast.volatility(hour) for hour in range(1, HORIZON + 1)]
-        response.headers.update(grant.headers())
         return schemas.Volatility(
             **_head(service, forecast),
             state=found[-1].word,
@@ -124,13 +119,12 @@ async def show_risk(
     target: OptionalPrice = None,
 ) -> schemas.Risk:
     """Whether the stop or the target is reached first, value at risk and expected shortfall. Counted as one call."""
-    forecast = current_forecast(service, pair)
+    forecast = service.current(pair).forecast
     position = Position(size, side, stop, target)
     position.check(forecast.last_close)
-    async with counted_call(request) as grant:
+    async with counted_call(request, response):
         paths = forecast.scenarios()[:, :, :hours]
         gains, exits = results(paths, forecast.last_close, position)
-        response.headers.update(grant.headers())
         return schemas.Risk(
             **_head(service, forecast),
             side=side,
@@ -154,12 +148,11 @@ async def show_portfolio_risk(
         sizes[name] = sizes.get(name, 0) + holding.size
     if len({name.partition("_")[2] for name in sizes}) > 1:
         raise ParameterError("the holdings are in several quote currencies", "ask for each of them by itself")
-    forecasts = {name: current_forecast(service, name) for name in sizes}
-    async with counted_call(request) as grant:
+    forecasts = {name: service.current(name).forecast for name in sizes}
+    async with counted_call(request, response):
         gains = _joint_gains(forecasts, sizes, portfolio.hours)
         parts = {level: contributions(gains, level) for level in shown_levels(len(next(iter(gains.values()))))}
         total = np.sum(list(gains.values()), axis=0)
-        response.headers.update(grant.headers())
         return schemas.PortfolioRisk(
             simulated=service.candles.simulated,
             hours=portfolio.hours,
@@ -183,7 +176,7 @@ async def show_portfolio_risk(
 @router.get(
     "/scenarios/{pair}",
     summary="Show the scenarios",
-    responses={200: {"content": CONTENT, "headers": QUOTA_HEADERS}, **answers(401, 404, 422, 429, 503)},
+    responses={200: {"content": CONTENT, "headers": QUOTA_HEADERS}, **_ERRORS},
     response_model=schemas.Scenarios,
 )
 async def show_scenarios(
@@ -194,13 +187,11 @@ async def show_scenarios(
     form: Format = "json",
 ) -> schemas.Scenarios | Response:
     """Up to 1,000 equally likely joint paths of close, highest high and lowest low. Counted as one call."""
-    forecast = current_forecast(service, pair)
-    async with counted_call(request) as grant:
+    forecast = service.current(pair).forecast
+    async with counted_call(request, response) as grant:
         paths = forecast.scenarios()
         if form != "json":
-            content = await asyncio.to_thread(lambda: to_file(_table(forecast, paths), form))
-            return Response(content, media_type=MEDIA_TYPES[form], headers=grant.headers())
-        response.headers.update(grant.headers())
+            return await asyncio.to_thread(lambda: file_response(_table(forecast, paths), form, grant.headers()))
         close, high, low = ([round_prices(row) for row in paths[:, target]] for target in range(paths.shape[1]))
         head = _head(service, forecast)
         return schemas.Scenarios(**head, closes_at=_closes_at(forecast), close=close, high=high, low=low)

@@ -10,8 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
-from make_us_rich.client.schemas import PastForecasts, Prediction, Utc
-from make_us_rich.domain.forecast import HORIZON, Forecast
+from make_us_rich.client.schemas import PastForecasts, Prediction
 from serving.dependencies import (
     QUOTA_HEADERS,
     TOKEN_SECURITY,
@@ -24,9 +23,8 @@ from serving.dependencies import (
 )
 from serving.errors import ServingError, answers, problem_of
 from serving.forecasts.history import Span
-from serving.forecasts.prediction import IssuedForecast
 from serving.forecasts.service import ForecastService
-from serving.tables import CONTENT, MEDIA_TYPES, Format, to_file
+from serving.tables import CONTENT, Format, file_response
 
 router = APIRouter(tags=["forecasts"])
 
@@ -72,11 +70,14 @@ async def predict(request: Request) -> Response:
     service: ForecastService = request.app.state.forecasts
     pair = require_pair(service, f"{query.currency}_{query.compare}")
     async with counted_call(request) as grant:
-        body = current_body(service, pair)
+        body = service.body(pair)
     return Response(body, headers={"Cache-Control": "no-store", **grant.headers()}, media_type="application/json")
 
 
-Moment = Annotated[Utc | None, Query(description="Of the issue, UTC; with either, a span of the record is listed")]
+class SpanQuery(Span):
+    """A span in a format."""
+
+    form: Format = "json"
 
 
 @router.get(
@@ -95,19 +96,16 @@ async def list_past_forecasts(
     pair: PairDep,
     model: ModelDep,
     service: ForecastsDep,
-    horizon: Annotated[int | None, Query(ge=1, le=HORIZON, description="Hours ahead: 1, and in files each")] = None,
-    start: Moment = None,
-    end: Moment = None,
-    limit: Annotated[int, Query(ge=1, le=2_500, description="Forecasts of a page")] = 1_000,
-    form: Format = "json",
+    span: Annotated[SpanQuery, Query()],
 ) -> PastForecasts | Response:
     """The forecasts of one week at one horizon with their outcomes; `source` says where they come from.
 
     With `start`, `end` or another format, those recorded from `start` on and before `end`, oldest first, counted as
     one call. The header `Link` leads to the next page.
     """
+    start, end, form, history = span.start, span.end, span.form, service.history
     if start is None and end is None and form == "json":
-        found = await asyncio.to_thread(service.history.at, pair, horizon or 1)
+        found = await asyncio.to_thread(history.at, pair, span.horizon or 1)
         if found is None:
             problem = service.problem(pair) or f"{pair}: there are no candles yet"
             raise ServingError("no_forecast", problem, "try again in a minute")
@@ -115,43 +113,20 @@ async def list_past_forecasts(
     if start and end and start >= end:
         message = f"start, {start.isoformat()}, is not before end, {end.isoformat()}"
         raise ServingError("invalid_request", message, "swap them, or leave one out")
-    async with counted_call(request) as grant:
+    async with counted_call(request, response) as grant:
         if form == "json":
-            span = Span(start, end, horizon or 1, limit)
-            found = await asyncio.to_thread(service.history.recorded, pair, span, model.manifest.version)
-            response.headers.update(grant.headers() | _link(request, found.next_start))
+            found = await asyncio.to_thread(history.recorded, pair, span, model.manifest.version)
+            response.headers.update(_link(request, found.next_start))
             return found
-        table, next_start = await asyncio.to_thread(service.record.cut, pair, Span(start, end, horizon, limit))
-        content = await asyncio.to_thread(to_file, table, form)
-        return Response(content, headers=grant.headers() | _link(request, next_start), media_type=MEDIA_TYPES[form])
+        table, next_start = await asyncio.to_thread(history.cut, pair, span)
+        headers = grant.headers() | _link(request, next_start)
+        return await asyncio.to_thread(file_response, table, form, headers)
 
 
 def _link(request: Request, next_start: datetime | None) -> dict[str, str]:
     if next_start is None:
         return {}
     return {"Link": f'<?{request.url.include_query_params(start=next_start.isoformat()).query}>; rel="next"'}
-
-
-def current_body(service: ForecastService, pair: str) -> bytes:
-    """The response for a pair at this moment, from memory; errors as of `current_issue`."""
-    return current_issue(service, pair).body(service.candles.now(), service.problem(pair))
-
-
-def current_forecast(service: ForecastService, pair: str) -> Forecast:
-    """The forecast of a pair at this moment, from memory; errors as of `current_issue`."""
-    return current_issue(service, pair).forecast
-
-
-def current_issue(service: ForecastService, pair: str) -> IssuedForecast:
-    """The newest forecast of a pair; the error ``no_forecast`` if there is none or all its hours are over."""
-    issued, problem = service.get(pair), service.problem(pair)
-    if issued is None:
-        message = problem or f"{pair}: no forecast has been made yet"
-    elif issued.is_expired(service.candles.now()):
-        message = f"the forecast of {issued.forecast.issued_at:%Y-%m-%d %H:%M} UTC is over; {problem or pair}"
-    else:
-        return issued
-    raise ServingError("no_forecast", message, "try again in a minute", {"Retry-After": "60"})
 
 
 class Broadcaster:
@@ -238,7 +213,7 @@ async def stream(request: Request, pair: PairDep, service: ForecastsDep) -> Stre
 async def _forecast_event(request: Request, service: ForecastService, pair: str) -> tuple[str | None, bytes]:
     """The id and the event of the current forecast, counted as a call."""
     async with counted_call(request):
-        forecast_id, body = _forecast_id(service, pair), current_body(service, pair)
+        forecast_id, body = _forecast_id(service, pair), service.body(pair)
     return forecast_id, b"event: forecast\nid: %s\ndata: %s\n\n" % (str(forecast_id).encode(), body)
 
 

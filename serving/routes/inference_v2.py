@@ -162,10 +162,9 @@ async def infer(
 ) -> InferenceResponse:
     """Quantiles as they are served: calibrated, the median close at 0 unless an edge is proven. One call in all."""
     manifest = model.manifest
-    async with counted_call(request) as grant:
+    async with counted_call(request, response):
         inputs = _validate(inference_request, manifest)
         quantiles = await asyncio.to_thread(_run, model.champion, inputs)
-        response.headers.update(grant.headers())
     asked = [output.name for output in inference_request.outputs] or manifest.targets
     outputs = [
         OutputTensor(name=target, shape=list(quantiles[target].shape), data=quantiles[target].ravel().tolist())

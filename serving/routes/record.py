@@ -67,7 +67,7 @@ async def show_badge(pair: PairDep, service: ForecastsDep) -> Response:
 
 def _held(service: ForecastService, pair: str) -> str:
     """What the badge says."""
-    scores = service.record.scores.get(pair)
+    scores = service.history.scores.get(pair)
     window = next((each for each in scores.served if each.days == BADGE_DAYS), None) if scores else None
     if scores is None or window is None:
         return "no record yet"

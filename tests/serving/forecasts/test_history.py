@@ -16,7 +16,8 @@ from make_us_rich.inference.past import HISTORY_DAYS, past_forecasts_of
 from make_us_rich.replay import ReplayServer
 from make_us_rich.repository import ModelRepository
 from serving.forecasts.candles import Candles
-from serving.forecasts.history import REFRESH_SECONDS, ForecastRecord, _run_backtest
+from serving.forecasts.history import REFRESH_SECONDS, ForecastHistory, run_backtest
+from serving.forecasts.models import ModelCache
 from serving.forecasts.service import ForecastService
 from synthetic import ROWS, published_version, simulated_klines, walked
 
@@ -28,11 +29,11 @@ Open = Callable[..., ForecastService]
 
 
 @pytest.fixture
-def record(project: Path, stopwatch: Stopwatch) -> ForecastRecord:
+def record(project: Path, stopwatch: Stopwatch) -> ForecastHistory:
     """Of btc_usdt; nobody monitors eth_usdt."""
     write_live(project, NOW)
     repository = replace(ModelRepository.open("base", project), pairs=("btc_usdt", "eth_usdt"))
-    made = ForecastRecord(repository, stopwatch)
+    made = ForecastHistory(repository, ModelCache(repository), None, stopwatch)
     made.refresh()
     return made
 
@@ -48,7 +49,7 @@ def recorded(open_service: Open, place) -> Callable[..., ForecastService]:
     return open_recorded
 
 
-def test_scores_are_read_once_a_minute(record: ForecastRecord, stopwatch: Stopwatch, project: Path) -> None:
+def test_scores_are_read_once_a_minute(record: ForecastHistory, stopwatch: Stopwatch, project: Path) -> None:
     assert set(record.scores) == {"btc_usdt"}
     assert record.recent("eth_usdt") is None
     write_live(project, NOW, hours=31)
@@ -62,7 +63,7 @@ def test_scores_are_read_once_a_minute(record: ForecastRecord, stopwatch: Stopwa
 
 @pytest.mark.parametrize("name", ["live_scores", "live_recent"])
 def test_a_damaged_record_leaves_what_was_read_before(
-    record: ForecastRecord, stopwatch: Stopwatch, project: Path, name: str, caplog: pytest.LogCaptureFixture
+    record: ForecastHistory, stopwatch: Stopwatch, project: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = record.recent("btc_usdt")
     write_live(project, NOW + HOUR)
@@ -140,7 +141,7 @@ def test_the_backtests_own_forecasts_go_before_the_fit_and_the_models_after_it()
     past = past_forecasts_of(walked(), "baseline", CalibrationParameters(), center=True)
     champion, klines = Champion(model.manifest, model.onnx_model, past=past), simulated_klines(rows=ROWS + hours)
 
-    table = _run_backtest(champion, Candles(klines, len(klines)))
+    table = run_backtest(champion, Candles(klines, len(klines)))
 
     # The fit has seen the outcomes of the last day before it, and the backtest has none of its forecasts.
     ended = klines["timestamp"].iloc[ROWS - 1].to_pydatetime() + HOUR

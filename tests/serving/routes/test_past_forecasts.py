@@ -10,8 +10,9 @@ from live_files import FAN, HOUR, write_record
 from make_us_rich.client.schemas import PastForecasts
 from make_us_rich.monitoring.live_record import DTYPES
 
+from ..conftest import NOW
+
 URL = "/api/v1/forecasts/btc_usdt"
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
 FIRST = datetime(2025, 3, 1, 6, tzinfo=UTC)
 
 
@@ -78,15 +79,11 @@ def test_a_bad_span_is_refused_and_not_counted(ask, query, text) -> None:
     assert ask(end="9999-12-31T23:59:59-14:00").headers["x-ratelimit-remaining"] == "999"
 
 
-def test_a_span_needs_a_token_and_a_record(ask, api) -> None:
-    before = ask(end="0001-01-01T00:00:00+14:00").json()
-
-    assert before["forecasts"] == []
-    assert api.client.get(URL, params={"start": "2025-03-01"}).status_code == 401
-    assert api.client.get(URL).status_code == 200
-
-
-def test_without_a_readable_record_it_is_503_and_not_counted(ask) -> None:
+def test_without_a_token_it_is_401_and_without_a_readable_record_503_and_not_counted(ask) -> None:
+    assert ask(end="0001-01-01T00:00:00+14:00").json()["forecasts"] == []
+    assert ask(start="2025-03-01").json()["horizon"] == 1, "without one it is the next hour"
+    assert ask.api.client.get(URL, params={"start": "2025-03-01"}).status_code == 401
+    assert ask.api.client.get(URL).status_code == 200
     file = ask.api.place.project / "data/07_model_output/btc_usdt/live_record.parquet"
     file.write_bytes(b"PAR1")
     damaged = ask(format="csv")
@@ -96,4 +93,4 @@ def test_without_a_readable_record_it_is_503_and_not_counted(ask) -> None:
     assert [each.status_code for each in (damaged, absent)] == [503, 503]
     assert "the live record is damaged" in damaged.text
     assert "no_forecast" in absent.text
-    assert ask("/api/v1/volatility/btc_usdt").headers["x-ratelimit-remaining"] == "999"
+    assert ask("/api/v1/volatility/btc_usdt").headers["x-ratelimit-remaining"] == "997"

@@ -46,12 +46,12 @@ def recorded(api, tmp_path) -> Callable[..., Any]:
         if older:
             content["newest_missed"] = content.pop("missed")
             del content["served"], content["simulated"]
-        api.service.record.scores = {"btc_usdt": LiveScores.read(content, "btc_usdt")}
+        api.service.history.scores = {"btc_usdt": LiveScores.read(content, "btc_usdt")}
         api.service.public_record._bodies.clear()
         return api.client
 
     yield record
-    api.service.record.scores = {}
+    api.service.history.scores = {}
 
 
 def test_the_record_of_a_pair_needs_no_token(recorded) -> None:
@@ -102,8 +102,8 @@ def test_the_records_of_all_pairs_are_those_of_each(recorded) -> None:
 def test_the_next_run_of_the_monitoring_is_shown(recorded, api) -> None:
     client = recorded()
     before = client.get("/api/v1/record/btc_usdt").json()
-    found = api.service.record.scores["btc_usdt"]
-    api.service.record.scores = {"btc_usdt": found.model_copy(update={"at": NOW + HOUR, "served": WINDOWS[:1]})}
+    found = api.service.history.scores["btc_usdt"]
+    api.service.history.scores = {"btc_usdt": found.model_copy(update={"at": NOW + HOUR, "served": WINDOWS[:1]})}
     after = client.get("/api/v1/record/btc_usdt").json()
 
     assert (len(before["windows"]), len(after["windows"])) == (3, 1)
