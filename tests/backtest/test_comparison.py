@@ -121,8 +121,11 @@ def test_the_decomposition_is_murphys_where_a_bin_holds_one_probability() -> Non
 def test_the_reliability_curve_leaves_out_bins_with_few_outcomes() -> None:
     forecast, event = np.array([0.3] * 20 + [0.35] * 20 + [0.95] * 19), np.array([1] * 10 + [0] * 30 + [1] * 19)
 
-    assert reliability_curve(forecast, event) == (pytest.approx((0.325, 0.25, 40)),)
-    assert reliability_curve(forecast, event, min_outcomes=19)[1] == pytest.approx((0.95, 1, 19))
+    assert [each.model_dump() for each in reliability_curve(forecast, event)] == [
+        pytest.approx({"said": 0.325, "happened": 0.25, "outcomes": 40})
+    ]
+    last = reliability_curve(forecast, event, min_outcomes=19)[1]
+    assert (last.said, last.happened, last.outcomes) == pytest.approx((0.95, 1, 19))
 
 
 @pytest.mark.parametrize(("forecast", "event"), [([1.1], [1]), ([math.nan], [1]), ([0.5], [1, 0]), ([], [])])

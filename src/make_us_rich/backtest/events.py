@@ -17,7 +17,7 @@ from make_us_rich.backtest.probability_scores import (
 )
 from make_us_rich.backtest.scores import skill
 from make_us_rich.domain.distribution import normal_scores, probability_above, probability_below
-from make_us_rich.domain.event_scores import AtRisk, BinScores, EnergyScore, EventScores, ProbabilityScores
+from make_us_rich.domain.event_scores import AtRisk, EnergyScore, EventScores, ProbabilityScores
 from make_us_rich.domain.forecast import BASELINE, MIN_SCENARIOS, TARGETS
 from make_us_rich.domain.scenarios import grid_rows, scenario_ranks, scenarios
 
@@ -57,20 +57,20 @@ def score_events(backtests: Backtests, name: str, seed: int) -> EventScores:
 def _score_event(backtests: Backtests, name: str, event: str, horizon: int) -> ProbabilityScores:
     said, reference, happened = (np.stack(each) for each in zip(*_events(backtests, name, event, horizon), strict=True))
     # One climatology for each price: pooled, a forecast would be credited with telling near prices from far ones.
-    own = [brier_score(*each) for each in zip(said, happened, strict=True)]
-    baseline = [brier_score(*each) for each in zip(reference, happened, strict=True)]
-    curve = reliability_curve(said.ravel(), happened.ravel())
+    own = np.stack([brier_score(*each) for each in zip(said, happened, strict=True)], axis=1)
+    score, reliability, resolution, uncertainty = own.mean(axis=1).tolist()
+    baseline = [brier_score(*each).score for each in zip(reference, happened, strict=True)]
     return ProbabilityScores(
         event=event,
         horizon=horizon,
         outcomes=happened.size,
         error=calibration_error(said.ravel(), happened.ravel()),
-        brier=float(np.mean([each.score for each in own])),
-        baseline_brier=float(np.mean([each.score for each in baseline])),
-        climatology_brier=float(np.mean([each.uncertainty for each in own])),
-        reliability=float(np.mean([each.reliability for each in own])),
-        resolution=float(np.mean([each.resolution for each in own])),
-        bins=tuple(BinScores(said=each.forecast, happened=each.happened, outcomes=each.outcomes) for each in curve),
+        brier=score,
+        baseline_brier=float(np.mean(baseline)),
+        climatology_brier=uncertainty,
+        reliability=reliability,
+        resolution=resolution,
+        bins=reliability_curve(said.ravel(), happened.ravel()),
     )
 
 
@@ -101,12 +101,13 @@ def _score_risks(backtests: Backtests, name: str) -> Iterator[AtRisk]:
         for level in RISK_LEVELS:
             if len(returns) * level < MIN_EXPECTED:
                 continue
-            found = backtest_value_at_risk(returns < quantiles[:, backtest.levels.index(level)], level)
+            exceeded = returns < quantiles[:, backtest.levels.index(level)]
+            found = backtest_value_at_risk(exceeded, level)
             yield AtRisk(
                 level=1 - level,
                 horizon=horizon,
                 outcomes=len(returns),
-                share=found.share,
+                share=float(exceeded.mean()),
                 kupiec_p=found.coverage.p,
                 independence_p=found.independence.p,
                 christoffersen_p=found.joint.p,

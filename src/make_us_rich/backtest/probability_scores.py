@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from make_us_rich.domain.errors import DataError
+from make_us_rich.domain.event_scores import BinScores
 
 Floats = NDArray[np.float64]
 BINS = 10
@@ -46,8 +46,7 @@ def energy_score(outcomes: ArrayLike, scenarios: ArrayLike) -> Floats:
     return scores
 
 
-@dataclass(frozen=True)
-class BrierScore:
+class BrierScore(NamedTuple):
     """Brier score, 0 to 1, lower is better: ``reliability - resolution + uncertainty``.
 
     Attributes:
@@ -86,57 +85,46 @@ def brier_score(probabilities: ArrayLike, happened: ArrayLike) -> BrierScore:
     )
 
 
-class ReliabilityBin(NamedTuple):
-    """Mean forecast probability of a bin, the share in which the event happened, and the number of forecasts."""
-
-    forecast: float
-    happened: float
-    outcomes: int
-
-
 def reliability_curve(
     probabilities: ArrayLike, happened: ArrayLike, min_outcomes: int = MIN_OUTCOMES
-) -> tuple[ReliabilityBin, ...]:
+) -> tuple[BinScores, ...]:
     """The bins (0 to 0.1, ... 0.9 to 1) with at least ``min_outcomes``, ascending; the rest as in `brier_score`."""
     forecast, event, bins = _binned(probabilities, happened)
     numbers, counts = np.unique(bins, return_counts=True)
     shown = [bins == number for number in numbers[counts >= min_outcomes]]
-    return tuple(ReliabilityBin(float(forecast[of].mean()), float(event[of].mean()), int(of.sum())) for of in shown)
+    return tuple(BinScores(said=forecast[of].mean(), happened=event[of].mean(), outcomes=of.sum()) for of in shown)
 
 
 def calibration_error(probabilities: ArrayLike, happened: ArrayLike) -> float:
     """Mean of ``|forecast - happened|`` over the bins, weighted by their number of forecasts, 0 to 1."""
-    curve = np.array(reliability_curve(probabilities, happened, min_outcomes=1))
-    return float(np.average(np.abs(curve[:, 0] - curve[:, 1]), weights=curve[:, 2]))
+    curve = reliability_curve(probabilities, happened, min_outcomes=1)
+    errors = [abs(each.said - each.happened) for each in curve]
+    return float(np.average(errors, weights=[each.outcomes for each in curve]))
 
 
-@dataclass(frozen=True)
-class LikelihoodRatio:
+class LikelihoodRatio(NamedTuple):
     """Statistic of a likelihood ratio test, 0 or more, and its p-value from the chi-squared distribution."""
 
     statistic: float
     p: float
 
 
-@dataclass(frozen=True)
-class ValueAtRiskTest:
-    """Backtest of a value at risk; a small p-value rejects it.
+class ValueAtRiskTest(NamedTuple):
+    """Likelihood ratio tests of a value at risk; a small p-value rejects it.
 
     Attributes:
-        share: Of the windows whose loss was beyond it.
-        coverage: Whether that share is the nominal one (Kupiec).
+        coverage: Whether the share of exceedances is the nominal one (Kupiec).
         independence: Whether an exceedance is as likely after one as after none (Christoffersen).
         joint: Both.
     """
 
-    share: float
     coverage: LikelihoodRatio
     independence: LikelihoodRatio
     joint: LikelihoodRatio
 
 
 def backtest_value_at_risk(exceeded: ArrayLike, probability: float) -> ValueAtRiskTest:
-    """Likelihood ratio tests of a value at risk's exceedances.
+    """Test the exceedances of a value at risk.
 
     Kupiec 1995, "Techniques for Verifying the Accuracy of Risk Measurement Models", Journal of Derivatives 3, and
     Christoffersen 1998, "Evaluating Interval Forecasts", International Economic Review 39: the exceedances against a
@@ -157,7 +145,6 @@ def backtest_value_at_risk(exceeded: ArrayLike, probability: float) -> ValueAtRi
     totals, after = np.bincount(hits, minlength=2), moves.sum(axis=0)
     markov = sum(_log_likelihood(row) for row in moves)
     return ValueAtRiskTest(
-        share=float(hits.mean()),
         coverage=_likelihood_ratio(_log_likelihood(totals) - _log_likelihood(totals, probability), 1),
         independence=_likelihood_ratio(markov - _log_likelihood(after), 1),
         joint=_likelihood_ratio(markov - _log_likelihood(after, probability), 2),

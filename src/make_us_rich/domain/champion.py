@@ -85,12 +85,10 @@ class ChampionPointer(FrozenModel):
         """
         if version := self.version if as_of is None else self.as_of(as_of):
             return version
+        problem, remedy = "is published", f"run the pair: kedro run --pipeline={self.pair}"
         if as_of:
-            message = f"{self.pair}: no model was published at {as_of:%Y-%m-%d %H:%M} UTC"
-            raise NotPublishedError(message, "choose a later date")
-        raise NotPublishedError(
-            f"{self.pair}: no model is published", f"run the pair: kedro run --pipeline={self.pair}"
-        )
+            problem, remedy = f"was published at {as_of:%Y-%m-%d %H:%M} UTC", "choose a later date"
+        raise NotPublishedError(f"{self.pair}: no model {problem}", remedy)
 
     def outcome(self, version: str) -> str:
         """One line on a run: whether its version is served, and which one is instead."""

@@ -13,53 +13,30 @@ class BinScores(FrozenModel):
 
 
 class ProbabilityScores(FrozenModel):
-    """Of closes beyond a price, or of its touch, at prices on both sides of the last close.
+    """Of closes beyond a price, or of its touch, at prices on both sides of the last close."""
 
-    Attributes:
-        event: ``close`` or ``touch``.
-        horizon: Hours ahead.
-        outcomes: Number of probabilities.
-        error: Mean difference of what was said and what happened over ten bins, weighted by their number, 0 to 1.
-        brier: Mean squared error, lower is better.
-        baseline_brier: The baseline's.
-        climatology_brier: Of the share in which it happened, said always.
-        reliability: Part of the Brier score that is miscalibration.
-        resolution: Part by which it is better than climatology.
-        bins: Those with enough outcomes, ascending.
-    """
-
-    event: str
-    horizon: int
-    outcomes: int
-    error: float
-    brier: float
-    baseline_brier: float
-    climatology_brier: float
-    reliability: float
-    resolution: float
-    bins: tuple[BinScores, ...]
+    event: str  # ``close`` or ``touch``
+    horizon: int  # hours ahead
+    outcomes: int  # number of probabilities
+    error: float  # mean difference of what was said and what happened over ten bins, weighted by their number, 0 to 1
+    brier: float  # mean squared error, lower is better
+    baseline_brier: float  # the baseline's
+    climatology_brier: float  # of the share in which it happened, said always
+    reliability: float  # part of the Brier score that is miscalibration
+    resolution: float  # part by which it is better than climatology
+    bins: tuple[BinScores, ...]  # those with enough outcomes, ascending
 
 
 class AtRisk(FrozenModel):
-    """Losses beyond the value at risk of a holder; a small p-value rejects the forecast.
+    """Losses beyond the value at risk of a holder; a small p-value rejects the forecast."""
 
-    Attributes:
-        level: Of the value at risk, such as 0.95.
-        horizon: Hours ahead.
-        outcomes: Number of forecasts, none of which overlap.
-        share: Of the outcomes beyond it; 1 minus the level is promised.
-        kupiec_p: Whether the share is what was promised.
-        independence_p: Whether exceedances follow one another.
-        christoffersen_p: Both.
-    """
-
-    level: float
-    horizon: int
-    outcomes: int
-    share: float
-    kupiec_p: float
-    independence_p: float
-    christoffersen_p: float
+    level: float  # of the value at risk, such as 0.95
+    horizon: int  # hours ahead
+    outcomes: int  # number of forecasts, none of which overlap
+    share: float  # of the outcomes beyond it; 1 minus the level is promised
+    kupiec_p: float  # whether the share is what was promised
+    independence_p: float  # whether exceedances follow one another
+    christoffersen_p: float  # both
 
 
 class EnergyScore(FrozenModel):

@@ -24,51 +24,31 @@ CLOSE, HIGH, LOW = range(len(TARGETS))
 
 @dataclass(frozen=True)
 class Exits:
-    """Probabilities of what comes first, 0 to 1; together 1.
+    """Probabilities of what comes first, 0 to 1; together 1."""
 
-    Attributes:
-        target: The target alone, or before the stop.
-        stop: The stop alone, or before the target.
-        same_hour: Both within one hour, whose order is not known.
-        neither: Neither is reached.
-    """
-
-    target: float
-    stop: float
-    same_hour: float
-    neither: float
+    target: float  # the target alone, or before the stop
+    stop: float  # the stop alone, or before the target
+    same_hour: float  # both within one hour, whose order is not known
+    neither: float  # neither is reached
 
 
 @dataclass(frozen=True)
 class TailRisk:
-    """Losses at a level, in quote currency; below 0 they are gains.
+    """Losses at a level, in quote currency; below 0 they are gains."""
 
-    Attributes:
-        level: Such as 0.95.
-        value_at_risk: Loss that is not exceeded with this probability.
-        expected_shortfall: Mean loss where it is exceeded.
-    """
-
-    level: float
-    value_at_risk: float
-    expected_shortfall: float
+    level: float  # such as 0.95
+    value_at_risk: float  # loss that is not exceeded with this probability
+    expected_shortfall: float  # mean loss where it is exceeded
 
 
 @dataclass(frozen=True)
 class Position:
-    """So much of a coin, bought or sold short at the last close.
+    """So much of a coin, bought or sold short at the last close."""
 
-    Attributes:
-        size: In base currency, above 0.
-        side: ``long`` gains where the price rises, ``short`` where it falls.
-        stop: Price at which it is closed with a loss; None without one.
-        target: Price at which it is closed with a gain; None without one.
-    """
-
-    size: float
-    side: Side = "long"
-    stop: float | None = None
-    target: float | None = None
+    size: float  # in base currency, above 0
+    side: Side = "long"  # ``long`` gains where the price rises, ``short`` where it falls
+    stop: float | None = None  # price at which it is closed with a loss; None without one
+    target: float | None = None  # price at which it is closed with a gain; None without one
 
     def check(self, last_close: float) -> None:
         """Refuse what cannot be.

@@ -7,12 +7,13 @@ it, the alerts look for failures in it, and the API shows it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from make_us_rich.domain.errors import ArtifactError
+from make_us_rich.domain.klines import HOUR, hour_of
 
 MAX_RUNS = 1000
 """Runs that are retained: about three weeks of a forecast and a training an hour."""
@@ -49,15 +50,10 @@ class PipelineRun(BaseModel):
     @property
     def hour(self) -> datetime:
         """The full hour in which it started, UTC."""
-        return full_hour(self.started)
+        return hour_of(self.started.astimezone(UTC))
 
 
 _RUNS = TypeAdapter(list[PipelineRun])
-
-
-def full_hour(moment: datetime) -> datetime:
-    """The full hour of a moment, UTC."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def read_runs(record: dict[str, Any], pair: str) -> list[PipelineRun]:
@@ -90,4 +86,4 @@ def last_success(runs: Iterable[PipelineRun], pipeline: str) -> datetime | None:
 def missed_hours(runs: Iterable[PipelineRun], pipeline: str, hour: datetime) -> int:
     """Count the full hours between the last success of a pipeline and an hour; 0 before the first success."""
     last = last_success(runs, pipeline)
-    return 0 if last is None else max(0, (hour - last) // timedelta(hours=1) - 1)
+    return 0 if last is None else max(0, (hour - last) // HOUR - 1)

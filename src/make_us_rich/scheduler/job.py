@@ -8,15 +8,16 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from logging import makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from kedro.io import DataCatalog
 
+from make_us_rich.domain.klines import hour_of
 from make_us_rich.domain.run import utc_now
-from make_us_rich.domain.run_log import PipelineRun, full_hour, missed_hours, read_runs, update_runs, write_runs
+from make_us_rich.domain.run_log import PipelineRun, missed_hours, read_runs, update_runs, write_runs
 from make_us_rich.scheduler.due import Task, next_task
 from make_us_rich.storage import explain
 
@@ -93,7 +94,7 @@ class Job:
         done: set[tuple[str, datetime | None]] = set()
         runs = []
         # The hour may change meanwhile: then its forecasts come before the remaining models.
-        while task := next_task(self._logs, full_hour(self.clock()), done, self.max_attempts):
+        while task := next_task(self._logs, hour_of(self.clock().astimezone(UTC)), done, self.max_attempts):
             done.add(task.key)
             runs.append(self._run(task))
         return runs
