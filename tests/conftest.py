@@ -252,49 +252,29 @@ def backtest_of() -> Any:
     as wide as the market is; the more of them, the further their medians are off. Without moves neither the price nor
     any forecast moves.
     """
-    from dataclasses import replace
-
     import numpy as np
 
-    from make_us_rich.backtest.backtest import Backtest, Backtests
+    from make_us_rich.backtest.backtest import Backtests
     from make_us_rich.domain.distribution import normal_scores
     from make_us_rich.domain.forecast import HORIZON, LEVELS
+    from markets import make_backtests, ranged, running
 
     def make(*names: str, folds: tuple[int, ...] = (36, 36), horizon: int = HORIZON, moves: bool = True) -> Backtests:
         rng, windows = np.random.default_rng(7), sum(folds)
         prices = 100 * np.exp(moves * np.cumsum(rng.normal(0, 0.01, windows + horizon)))
-        hours = np.arange(windows)
-        ahead = hours[:, None] + np.arange(1, horizon + 1)
-        normal = normal_scores(LEVELS)
-        spread = moves * 0.01 * np.sqrt(np.arange(1, horizon + 1))[:, None] * normal
+        ahead = np.arange(windows)[:, None] + np.arange(1, horizon + 1)
+        spread = moves * 0.01 * np.sqrt(np.arange(1, horizon + 1))[:, None] * normal_scores(LEVELS)
         baseline = rng.uniform(0.5, 2.5, windows)[:, None, None] * spread
         made = {name: np.tile(spread, (windows, 1, 1)) + moves * 0.002 * at for at, name in enumerate(names)}
-        closes = Backtest(
-            opens=np.datetime64("2025-01-01T00", "ms") + hours * np.timedelta64(1, "h"),
+        numbers = np.arange(1, len(folds) + 1)
+        return make_backtests(
+            # The highest and the lowest close stand for the highs and lows between them.
+            running(np.log(prices[ahead] / prices[:windows, None])[..., None]),
+            ranged({name: values.astype(np.float32) for name, values in {"baseline": baseline, **made}.items()}),
+            np.repeat(numbers, folds),
             closes=prices[:windows],
-            targets=np.log(prices[ahead] / prices[:windows, None]),
-            folds=np.repeat(np.arange(1, len(folds) + 1), folds),
-            naive_errors=moves * np.repeat(np.arange(1.0, len(folds) + 1), folds),
-            levels=LEVELS,
-            quantiles={name: values.astype(np.float32) for name, values in {"baseline": baseline, **made}.items()},
-            refused={},
+            naive_errors=moves * np.repeat(numbers.astype(float), folds),
         )
-        # The highest and the lowest close stand for the highs and lows between them.
-        return {
-            "close": closes,
-            "high": replace(
-                closes,
-                target="high",
-                targets=np.maximum.accumulate(closes.targets, axis=1).clip(min=0),
-                quantiles={name: values.clip(min=0) for name, values in closes.quantiles.items()},
-            ),
-            "low": replace(
-                closes,
-                target="low",
-                targets=np.minimum.accumulate(closes.targets, axis=1).clip(max=0),
-                quantiles={name: values.clip(max=0) for name, values in closes.quantiles.items()},
-            ),
-        }
 
     return make
 

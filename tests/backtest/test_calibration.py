@@ -22,7 +22,7 @@ from make_us_rich.backtest.calibration import (
     track_tails,
 )
 from make_us_rich.domain.errors import DataError, ParameterError
-from make_us_rich.domain.forecast import LEVELS, QUANTILE_LEVELS
+from make_us_rich.domain.forecast import LEVELS, QUANTILE_LEVELS, TARGETS
 
 ALONE = CalibrationParameters(shrinkage=0, min_scale=0.01, max_scale=100, min_forecasts=1)
 BOUNDED = CalibrationParameters(shrinkage=0)
@@ -106,18 +106,6 @@ def test_scales_stay_within_their_bounds_also_without_width() -> None:
     assert fit(wide, BOUNDED).tolist() == fit(without_width, BOUNDED).tolist() == [2, 0.5]
 
 
-sorted_quantiles = arrays(np.float32, (4, 3, 7), elements=st.floats(-1, 1, width=32)).map(lambda q: np.sort(q, axis=-1))
-
-
-@given(sorted_quantiles, arrays(np.float64, 3, elements=st.floats(0.01, 100)))
-def test_scaled_quantiles_never_cross_and_the_median_stays(quantiles: np.ndarray, scales: np.ndarray) -> None:
-    scaled = apply_scales(quantiles, scales, QUANTILE_LEVELS)
-
-    assert scaled.dtype == quantiles.dtype
-    assert (np.diff(scaled, axis=-1) >= 0).all()
-    np.testing.assert_array_equal(scaled[:, :, 3], quantiles[:, :, 3])
-
-
 def test_only_the_last_ninety_days_whose_outcomes_have_come_count() -> None:
     """At hour 3000: origins from hour 840, 90 days before, to 2998, whose second target is candle 3000."""
     targets = np.ones((4_000, 2))
@@ -150,10 +138,7 @@ def test_every_day_is_calibrated_on_what_was_known_at_its_start() -> None:
     assert calibrated.shape == forecasts.quantiles.shape
 
 
-RANGES = pytest.mark.parametrize(("target", "side", "level"), [("high", 1, 0.8), ("low", -1, 0.2)])
-
-
-@RANGES
+@pytest.mark.parametrize(("target", "side", "level"), [("high", 1, 0.8), ("low", -1, 0.2)])
 def test_highs_and_lows_have_one_side_counted_from_the_last_close(target: str, side: int, level: float) -> None:
     """The score is the outcome over the quantile of the target coverage: 0.8 of a high, 0.2 of a low."""
     end = stats.halfnorm.ppf(0.8)
@@ -180,7 +165,7 @@ def test_a_tail_moves_with_the_outcomes_that_have_come_since_the_day_before() ->
 
 
 @pytest.mark.parametrize("scale", [0.85, 1.0, 1.2])
-@pytest.mark.parametrize("target", ["close", "high", "low"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_each_tail_reaches_its_share_beyond(scale: float, target: str) -> None:
     draws = scale * np.random.default_rng(7).normal(size=(12_000, 2))
     outcomes = {"close": draws, "high": np.abs(draws), "low": -np.abs(draws)}[target]
@@ -194,54 +179,58 @@ def test_each_tail_reaches_its_share_beyond(scale: float, target: str) -> None:
     assert [beyond[side].mean() for side in tails] == pytest.approx([0.025] * len(tails), abs=0.004)
 
 
+def side_of(target: str, quantiles: np.ndarray) -> np.ndarray:
+    """The quantiles that a target may have: those of highs are 0 or more, those of lows 0 or less."""
+    return quantiles.clip(*{"close": (None, None), "high": (0, None), "low": (None, 0)}[target])
+
+
+def fans(*shape: int) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float32, shape, elements=st.floats(-1, 1, width=32)).map(lambda q: np.sort(q, axis=-1))
+
+
 @given(
-    arrays(np.float32, (4, 3, 21), elements=st.floats(-1, 1, width=32)).map(lambda q: np.sort(q, axis=-1)),
+    fans(4, 3, 21),
+    arrays(np.float64, 3, elements=st.floats(0.01, 100)),
     arrays(np.float64, (2, 3), elements=st.floats(0.5, 2)),
-    st.sampled_from(("close", "high", "low")),
+    st.sampled_from(TARGETS),
 )
-def test_scaled_tails_cross_no_level_and_leave_the_scored_ones(
-    quantiles: np.ndarray, tails: np.ndarray, target: str
+def test_scaled_quantiles_cross_no_level_and_tails_leave_the_scored_ones(
+    fan: np.ndarray, scales: np.ndarray, tails: np.ndarray, target: str
 ) -> None:
-    values = {"close": quantiles, "high": quantiles.clip(min=0), "low": quantiles.clip(max=0)}[target]
-    alone = apply_scales(values, np.ones(3), LEVELS, target)
+    quantiles = side_of(target, fan)
 
-    scaled = apply_scales(values, np.ones(3), LEVELS, target, tails[: 2 if target == "close" else 1])
+    alone = apply_scales(quantiles, scales, LEVELS, target)
+    scaled = apply_scales(quantiles, scales, LEVELS, target, tails[: 2 if target == "close" else 1])
 
-    assert (np.diff(scaled, axis=-1) >= 0).all()
-    np.testing.assert_array_equal(scaled[:, :, 3:-3], alone[:, :, 3:-3])
-    untouched = {"close": slice(0), "high": slice(3), "low": slice(-3, None)}[target]
-    np.testing.assert_array_equal(scaled[:, :, untouched], alone[:, :, untouched])
-
-
-@given(sorted_quantiles, arrays(np.float64, 3, elements=st.floats(0.01, 100)))
-def test_scaled_highs_and_lows_keep_their_side_and_their_order(quantiles: np.ndarray, scales: np.ndarray) -> None:
-    for target, values in {"high": quantiles.clip(min=0), "low": quantiles.clip(max=0)}.items():
-        scaled = apply_scales(values, scales, QUANTILE_LEVELS, target)
-
-        np.testing.assert_allclose(scaled, scales[:, None] * values, rtol=1e-6, atol=1e-30)
-        assert (np.diff(scaled, axis=-1) >= 0).all()
-        assert (scaled >= 0).all() if target == "high" else (scaled <= 0).all()
+    for made in (alone, scaled):
+        assert made.dtype == quantiles.dtype
+        assert (np.diff(made, axis=-1) >= 0).all()
+        np.testing.assert_array_equal(made, side_of(target, made))
+    if target == "close":
+        np.testing.assert_array_equal(scaled[:, :, 10], quantiles[:, :, 10])
+    else:
+        np.testing.assert_allclose(alone, scales[:, None] * quantiles, rtol=1e-6, atol=1e-30)
+    for untouched in (slice(3, -3), {"close": slice(0), "high": slice(3), "low": slice(-3, None)}[target]):
+        np.testing.assert_array_equal(scaled[:, :, untouched], alone[:, :, untouched])
 
 
-@given(sorted_quantiles, arrays(np.float64, (3, 3), elements=st.floats(0.01, 100)))
-def test_whatever_the_scales_a_nested_range_contains_its_close_and_the_last_one(
-    quantiles: np.ndarray, scales: np.ndarray
-) -> None:
-    fans = {"close": quantiles, "high": quantiles.clip(min=0), "low": quantiles.clip(max=0)}
-    scaled = {
-        target: apply_scales(values, each, QUANTILE_LEVELS, target)
-        for (target, values), each in zip(fans.items(), scales, strict=True)
-    }
+@given(fans(3, 4, 3, 7))
+def test_settled_ranges_contain_the_close_and_the_last_one_and_never_retreat(made: np.ndarray) -> None:
+    given = {target: side_of(target, fan) for target, fan in zip(TARGETS, made, strict=True)}
 
-    nested = nest(scaled)
+    nested, settled = nest(given), settle(given)
 
-    close, high, low = nested["close"], nested["high"], nested["low"]
-    assert (high >= np.maximum(close, 0)).all()
-    assert (low <= np.minimum(close, 0)).all()
-    assert all((np.diff(values, axis=-1) >= 0).all() for values in nested.values())
-    np.testing.assert_array_equal(close, scaled["close"])
-    inside = scaled["high"] >= np.maximum(close, 0)
-    np.testing.assert_array_equal(high[inside], scaled["high"][inside])
+    close, inside = given["close"], given["high"] >= np.maximum(given["close"], 0)
+    np.testing.assert_array_equal(nested["high"][inside], given["high"][inside])
+    for quantiles in (nested, settled):
+        np.testing.assert_array_equal(quantiles["close"], close)
+        assert (quantiles["high"] >= np.maximum(close, 0)).all()
+        assert (quantiles["low"] <= np.minimum(close, 0)).all()
+        assert all((np.diff(values, axis=-1) >= 0).all() for values in quantiles.values())
+    assert (np.diff(settled["high"], axis=1) >= 0).all()
+    assert (np.diff(settled["low"], axis=1) <= 0).all()
+    for target, values in nest(settled).items():
+        np.testing.assert_array_equal(values, settled[target])
 
 
 def test_too_few_windows_or_an_interval_that_is_not_forecast_are_refused() -> None:
@@ -249,17 +238,3 @@ def test_too_few_windows_or_an_interval_that_is_not_forecast_are_refused() -> No
         fit(past(np.ones((3, 1))))
     with pytest.raises(ParameterError, match=r"calibration needs the quantile 0\.15"):
         fit(past(np.ones((99, 1))), CalibrationParameters(target_coverage=0.7))
-
-
-def test_highs_never_fall_and_lows_never_rise_with_the_horizon() -> None:
-    rng = np.random.default_rng(4)
-    made = {target: np.sort(rng.normal(size=(50, 24, 7)), axis=-1) for target in ("close", "high", "low")}
-
-    settled = settle(made)
-
-    assert (np.diff(settled["high"], axis=1) >= 0).all()
-    assert (np.diff(settled["low"], axis=1) <= 0).all()
-    for target, values in nest(settled).items():
-        np.testing.assert_array_equal(values, settled[target])
-    np.testing.assert_array_equal(settled["close"], made["close"])
-    assert (np.diff(settled["high"], axis=-1) >= 0).all()

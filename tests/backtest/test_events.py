@@ -10,47 +10,28 @@ from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.events import score_events
 from make_us_rich.domain.forecast import LEVELS
 from make_us_rich.domain.scenarios import scenario_ranks
-from make_us_rich.features.split import HOUR
+from markets import HOUR, make_backtests, running
 
 
 @pytest.fixture(scope="module")
 def market() -> Backtests:
     """Eight folds of a random walk whose volatility changes from hour to hour: ``har`` knows it, the baseline not."""
-    from make_us_rich.backtest.backtest import Backtest
-
     rng, windows, horizon = np.random.default_rng(5), 4_000, 24
     sigma = 0.005 * np.exp(0.5 * np.sin(np.arange(windows + horizon) / 200))
     steps = rng.normal(size=(windows + horizon, 20)) * sigma[:, None] / np.sqrt(20)
     ahead = np.arange(windows)[:, None] + np.arange(1, horizon + 1)
-    paths = steps[ahead].reshape(windows, -1).cumsum(axis=1).reshape(windows, horizon, 20)
-    targets = {
-        "close": paths[:, :, -1],
-        "high": np.maximum.accumulate(paths.max(axis=2), axis=1).clip(min=0),
-        "low": np.minimum.accumulate(paths.min(axis=2), axis=1).clip(max=0),
-    }
-    hours = np.arange(1, horizon + 1)
+    targets = running(steps[ahead].reshape(windows, -1).cumsum(axis=1).reshape(windows, horizon, 20))
     known = np.sqrt((sigma[ahead] ** 2).cumsum(axis=1))
-    usual = np.sqrt((sigma**2).mean() * hours) * np.ones((windows, 1))
+    usual = np.sqrt((sigma**2).mean() * np.arange(1, horizon + 1)) * np.ones((windows, 1))
 
-    def forecast(target: str, scale: np.ndarray) -> np.ndarray:
-        table = np.quantile(targets[target] / known, LEVELS, axis=0).T
-        return (scale[:, :, None] * table).astype(np.float32)
+    def forecast(outcomes: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        return (scale[:, :, None] * np.quantile(outcomes / known, LEVELS, axis=0).T).astype(np.float32)
 
-    opens = np.datetime64("2024-01-01T00", "ms") + np.arange(windows) * np.timedelta64(1, "h")
-    return {
-        target: Backtest(
-            opens=opens,
-            closes=np.full(windows, 100.0),
-            targets=outcomes,
-            folds=np.repeat(np.arange(1, 9), 500),
-            naive_errors=np.ones(windows),
-            levels=LEVELS,
-            quantiles={"baseline": forecast(target, usual), "har": forecast(target, known)},
-            refused={},
-            target=target,
-        )
+    fans = {
+        target: {"baseline": forecast(outcomes, usual), "har": forecast(outcomes, known)}
         for target, outcomes in targets.items()
     }
+    return make_backtests(targets, fans, np.repeat(np.arange(1, 9), 500))
 
 
 def test_a_right_forecast_says_what_happens_and_beats_baseline_and_climatology(market: Backtests) -> None:

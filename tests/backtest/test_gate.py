@@ -51,6 +51,8 @@ def test_a_challenger_that_satisfies_every_rule_is_published_with_its_figures() 
         (0.03, {"coverage_90": 0.869}, "the 90 % interval holds 86.9 % of the outcomes, 87 to 93 are allowed"),
         (0.03, {"coverage_90": 0.931}, "the 90 % interval holds 93.1 % of the outcomes, 87 to 93 are allowed"),
         (0.03, {"coverage_90": np.nan}, "the 90 % interval holds nan % of the outcomes, 87 to 93 are allowed"),
+        (0.03, {"range_skills": {"high": -0.002, "low": 0.1}}, "its highs are 0.20 % worse than the baseline's"),
+        (0.03, {"range_skills": {"high": 0.1, "low": -1e-9}}, "its lows are 0.00 % worse than the baseline's"),
         (0.03, {"faults": (STALE,)}, STALE),
         (0.03, {"challenger": np.where(np.arange(len(FOLDS)) == 9, np.nan, 1)}, "its losses are not finite numbers"),
         (0.03, {"challenger": np.where(np.arange(len(FOLDS)) == 9, np.inf, 1)}, "its losses are not finite numbers"),
@@ -89,14 +91,6 @@ def test_alpha_is_divided_by_the_challengers_tried() -> None:
     assert not apply_edge_gate(challenger, n_comparisons=10_000).publish
 
 
-@pytest.mark.parametrize(("target", "skill"), [("high", -0.002), ("low", -1e-9)])
-def test_highs_or_lows_that_are_worse_than_the_baselines_are_refused(target: str, skill: float) -> None:
-    verdict = apply_gate(range_skills={"high": 0.1, "low": 0.1} | {target: skill})
-
-    reason = f"refused: its {target}s are {-100 * skill:.2f} % worse than the baseline's"
-    assert (verdict.publish, verdict.reason) == (False, reason)
-
-
 @pytest.mark.parametrize("share", [0.0, 0.3, np.nan])
 def test_highs_and_lows_as_good_as_the_baselines_or_of_a_price_without_range_pass(share: float) -> None:
     assert apply_gate(range_skills={"high": share, "low": share}) == apply_gate()
@@ -121,18 +115,13 @@ def test_every_rule_that_is_broken_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("kept", "judged"),
-    [
-        (FOLDS < 7, "7 folds of 336 hours"),
-        (np.arange(len(FOLDS)) > 0, "8 folds of 335 hours"),
-        (FOLDS < 0, "0 folds of 0"),
-    ],
+    [(FOLDS < 7, "7 folds of 336"), (np.arange(len(FOLDS)) > 0, "8 folds of 335"), (FOLDS < 0, "0 folds of 0")],
 )
 def test_too_few_folds_or_hours_are_no_evidence(kept: np.ndarray, judged: str) -> None:
     verdict = apply_gate(challenger=with_advantage(0.03)[kept], baseline=BASELINE[kept], folds=FOLDS[kept])
 
     assert not verdict.publish
-    assert f"judged on {judged}" in verdict.reason
-    assert verdict.reason.endswith("8 of 336 are needed")
+    assert f"judged on {judged} hours, 8 of 336 are needed" in verdict.reason
 
 
 @pytest.mark.parametrize(

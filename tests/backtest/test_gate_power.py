@@ -4,7 +4,6 @@ A market is a log random walk whose volatility wanders, calms down within days a
 real pairs' does; a forecast is a width times the normal distribution's quantiles. 8 folds of 336 hours.
 """
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -24,31 +23,23 @@ BEFORE = 500
 ROWS = BEFORE + len(FOLDS) + HORIZON
 
 
-@dataclass(frozen=True)
-class Market:
-    """Outcomes, the width that was right (known to nobody), the baseline's, and one that never changes."""
-
-    targets: np.ndarray
-    right: np.ndarray
-    baseline: np.ndarray
-    static: np.ndarray
+Market = dict[str, np.ndarray]
+"""Outcomes, the width that was right (known to nobody), the baseline's, and one that never changes."""
 
 
 def simulate(seed: int) -> Market:
     generator = np.random.default_rng(seed)
-    hours = np.arange(ROWS)
     slow, fast = (wander(generator, ROWS, decay, spread) for decay, spread in ((0.995, 0.35), (0.93, 0.25)))
-    sigma = 0.005 * np.exp(slow + fast + 0.2 * np.sin(2 * np.pi * hours / 24))
+    sigma = 0.005 * np.exp(slow + fast + 0.2 * np.sin(2 * np.pi * np.arange(ROWS) / 24))
     returns = sigma * generator.standard_t(5, ROWS) * np.sqrt(3 / 5)
-    origins = np.arange(BEFORE, BEFORE + len(FOLDS))
+    origins, root = np.arange(BEFORE, BEFORE + len(FOLDS)), np.sqrt(HOURS)
     ewma = np.sqrt(lfilter([0.03], [1, -0.97], returns**2))
-    root = np.sqrt(HOURS)
-    return Market(
-        targets=np.stack([ahead(returns, origins, hour) for hour in HOURS], axis=1),
-        right=np.sqrt(np.stack([ahead(sigma**2, origins, hour) for hour in HOURS], axis=1)),
-        baseline=ewma[origins][:, None] * root,
-        static=np.tile(returns.std() * root, (len(origins), 1)),
-    )
+    return {
+        "targets": np.stack([ahead(returns, origins, hour) for hour in HOURS], axis=1),
+        "right": np.sqrt(np.stack([ahead(sigma**2, origins, hour) for hour in HOURS], axis=1)),
+        "baseline": ewma[origins][:, None] * root,
+        "static": np.tile(returns.std() * root, (len(origins), 1)),
+    }
 
 
 def wander(generator: np.random.Generator, rows: int, decay: float, spread: float) -> np.ndarray:
@@ -63,17 +54,10 @@ def ahead(values: np.ndarray, origins: np.ndarray, hours: int) -> np.ndarray:
     return sums[origins + 1 + hours] - sums[origins + 1]
 
 
-def loss(market: Market, widths: np.ndarray) -> np.ndarray:
-    quantiles = widths[:, :, None] * stats.norm.ppf(QUANTILE_LEVELS)
-    return mean_crps(market.targets, quantiles, QUANTILE_LEVELS)
-
-
-def noisy(market: Market, seed: int) -> np.ndarray:
-    """The baseline, its widths disturbed by features that mean nothing: a lasting and an hourly part."""
-    generator = np.random.default_rng([seed, 1])
-    rows = len(market.targets)
-    noise = wander(generator, rows, 0.99, 0.1) + generator.normal(0, 0.1, rows)
-    return market.baseline * np.exp(noise)[:, None]
+def disturbed(widths: np.ndarray, seed: int) -> np.ndarray:
+    """Widths disturbed by features that mean nothing: a lasting and an hourly part."""
+    generator, rows = np.random.default_rng([seed, 1]), len(widths)
+    return widths * np.exp(wander(generator, rows, 0.99, 0.1) + generator.normal(0, 0.1, rows))[:, None]
 
 
 def skilled(market: Market, seed: int, part: int) -> np.ndarray:
@@ -81,8 +65,8 @@ def skilled(market: Market, seed: int, part: int) -> np.ndarray:
 
     Tuned to what a regression of log volatility shows on BTC in 2024-25: 2.8 % of the CRPS gone, t about 3.5.
     """
-    errors = wander(np.random.default_rng([seed, part]), len(market.targets), 0.95, 0.1)
-    return market.baseline**0.4 * market.right**0.6 * np.exp(errors)[:, None]
+    errors = wander(np.random.default_rng([seed, part]), len(FOLDS), 0.95, 0.1)
+    return market["baseline"] ** 0.4 * market["right"] ** 0.6 * np.exp(errors)[:, None]
 
 
 @cache
@@ -90,24 +74,22 @@ def trial(seed: int) -> dict[str, np.ndarray]:
     """Losses on one market. From shuffled targets a fit learns widths that never change."""
     market = simulate(seed)
     widths = {
-        "baseline": market.baseline,
-        "noise": noisy(market, seed),
-        "shuffled targets": market.static,
+        "baseline": market["baseline"],
+        "noise": disturbed(market["baseline"], seed),
+        "shuffled targets": market["static"],
         "skill": skilled(market, seed, part=2),
         "as skilled": skilled(market, seed, part=3),
     }
-    return {name: loss(market, each) for name, each in widths.items()}
+    normal = stats.norm.ppf(QUANTILE_LEVELS)
+    return {
+        name: mean_crps(market["targets"], each[:, :, None] * normal, QUANTILE_LEVELS) for name, each in widths.items()
+    }
 
 
 def count_published(challenger: str, baseline: str = "baseline", tried: int = 1) -> int:
-    verdicts = [
-        apply_gate(
-            GateInput(trial(seed)[challenger], trial(seed)[baseline], None, FOLDS, 0.9, n_comparisons=tried),
-            GateParameters(),
-        )
-        for seed in range(TRIALS)
-    ]
-    return sum(verdict.publish for verdict in verdicts)
+    losses = ((trial(seed)[challenger], trial(seed)[baseline]) for seed in range(TRIALS))
+    given = (GateInput(*each, None, FOLDS, 0.9, n_comparisons=tried) for each in losses)
+    return sum(apply_gate(each, GateParameters()).publish for each in given)
 
 
 @pytest.mark.parametrize("challenger", ["noise", "shuffled targets"])

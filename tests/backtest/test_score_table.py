@@ -14,6 +14,7 @@ from make_us_rich.domain.forecast import LEVELS, QUANTILE_LEVELS
 
 FOLDS = (36, 30)
 HORIZON = 4
+RANGE_SCORES = ("crps", "below", "above")
 
 
 @pytest.fixture(scope="module")
@@ -37,52 +38,35 @@ def row_of(table: pd.DataFrame, architecture: str, horizon: int, fold: int = ALL
     return table.loc[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)].squeeze()
 
 
-def naive_tails(backtest: Backtest, name: str, at: int) -> dict[str, float]:
-    """What every target is scored by at one horizon, one window after the other, from the definitions."""
-    loss, below, above = 0.0, 0, 0
-    for window in range(len(backtest)):
-        target = float(backtest.targets[window, at])
-        quantiles = dict(zip(LEVELS, map(float, backtest.quantiles[name][window, at]), strict=True))
-        for level in QUANTILE_LEVELS:
-            miss = target - quantiles[level]
-            loss += 2 * (level * miss if miss > 0 else (level - 1) * miss) / len(QUANTILE_LEVELS)
-        below += target < quantiles[0.025]
-        above += target > quantiles[0.975]
-    count = len(backtest)
-    return {"crps": loss / count, "below": below / count, "above": above / count}
-
-
 def naive_scores(backtest: Backtest, name: str, at: int) -> dict[str, float]:
-    """What only closes are scored by."""
-    within, errors, shares, scaled, directions = {50: 0, 80: 0, 90: 0}, [], [], [], []
+    """What a target is scored by at one horizon, one window after the other, from the definitions."""
+    sums = dict.fromkeys(("crps", "below", "above", "coverage_50", "coverage_80", "coverage_90"), 0.0)
+    sums |= dict.fromkeys(("rmse", "mae", "mape", "mase", "directional_accuracy"), 0.0)
     for window in range(len(backtest)):
         quantiles = dict(zip(LEVELS, map(float, backtest.quantiles[name][window, at]), strict=True))
         target, close = float(backtest.targets[window, at]), float(backtest.closes[window])
+        for level in QUANTILE_LEVELS:
+            miss = target - quantiles[level]
+            sums["crps"] += 2 * (level * miss if miss > 0 else (level - 1) * miss) / len(QUANTILE_LEVELS)
+        sums["below"] += target < quantiles[0.025]
+        sums["above"] += target > quantiles[0.975]
         for share, (low, high) in {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}.items():
-            within[share] += quantiles[low] <= target <= quantiles[high]
+            sums[f"coverage_{share}"] += quantiles[low] <= target <= quantiles[high]
         price, point = close * np.exp(target), close * np.exp(quantiles[0.5])
-        errors.append(point - price)
-        shares.append(abs(point - price) / price)
-        scaled.append(abs(point - price) / backtest.naive_errors[window])
-        directions.append(0.5 if quantiles[0.5] == 0 else (quantiles[0.5] > 0) == (target > 0))
-    count = len(backtest)
-    return {
-        **{f"coverage_{share}": hits / count for share, hits in within.items()},
-        "rmse": sum(error**2 for error in errors) ** 0.5 / count**0.5,
-        "mae": sum(map(abs, errors)) / count,
-        "mape": sum(shares) / count,
-        "mase": sum(scaled) / count,
-        "directional_accuracy": sum(directions) / count,
-    }
+        sums["rmse"] += (point - price) ** 2
+        sums["mae"] += abs(point - price)
+        sums["mape"] += abs(point - price) / price
+        sums["mase"] += abs(point - price) / backtest.naive_errors[window]
+        sums["directional_accuracy"] += 0.5 if quantiles[0.5] == 0 else (quantiles[0.5] > 0) == (target > 0)
+    scores = {score: total / len(backtest) for score, total in sums.items()}
+    return scores | {"rmse": scores["rmse"] ** 0.5}
 
 
 def naive_row(backtests: Backtests, name: str, at: int) -> dict[str, float]:
-    ranges = {
-        f"{target}_{score}": value
-        for target in ("high", "low")
-        for score, value in naive_tails(backtests[target], name, at).items()
-    }
-    return naive_tails(backtests["close"], name, at) | ranges | naive_scores(backtests["close"], name, at)
+    """Highs and lows are scored by less than closes."""
+    scores = {target: naive_scores(backtest, name, at) for target, backtest in backtests.items()}
+    ranges = {f"{target}_{score}": scores[target][score] for target in ("high", "low") for score in RANGE_SCORES}
+    return scores["close"] | ranges
 
 
 @pytest.mark.parametrize("name", ["har", "lstm", "baseline"])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from make_us_rich.backtest.backtest import Backtest, Backtests
+from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.backtest.gate import GateParameters
 from make_us_rich.backtest.multiple_testing import DTYPES, count_since_promotion, verdict_rows
@@ -20,6 +20,7 @@ from make_us_rich.backtest.selection import (
 )
 from make_us_rich.domain.evaluation import ChallengerResult, EvaluationReport
 from make_us_rich.domain.forecast import HORIZON, LEVELS, QUANTILE_LEVELS
+from markets import make_backtests, ranged, running
 from synthetic import judgement
 
 CALIBRATION, HOURS, FOLDS = 48, 72, 8
@@ -39,17 +40,7 @@ def backtest_with(quantiles: Mapping[str, np.ndarray], targets: np.ndarray) -> B
     A fan that is wider than another stays so, hence the same models have skill.
     """
     folds = np.repeat(np.arange(FOLDS + 1), [CALIBRATION, *[HOURS] * FOLDS])
-    opens = np.datetime64("2025-01-01", "ms") + np.arange(len(folds)) * np.timedelta64(1, "h")
-    ones = np.ones(len(folds))
-    close = Backtest(opens, 100 * ones, targets, folds, ones, LEVELS, quantiles, {})
-    highs, lows = ({name: pick(values, 0) for name, values in quantiles.items()} for pick in (np.maximum, np.minimum))
-    high = np.maximum.accumulate(targets, axis=1).clip(min=0)
-    low = np.minimum.accumulate(targets, axis=1).clip(max=0)
-    return {
-        "close": close,
-        "high": replace(close, target="high", targets=high, quantiles=highs),
-        "low": replace(close, target="low", targets=low, quantiles=lows),
-    }
+    return make_backtests(running(targets[..., None]), ranged(quantiles), folds)
 
 
 def context_of(backtests: Backtests, **calibration: int) -> BacktestContext:

@@ -59,10 +59,7 @@ def test_a_record_of_a_release_without_gate_has_no_recipe_and_no_edge() -> None:
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (None, r"not a valid manifest: .*; train the pair again"),
-        ([], r"not a valid manifest: .*; train the pair again"),
-        ("text", r"not a valid manifest: .*; train the pair again"),
-        ({}, r"not a valid manifest: .*; train the pair again"),
+        *((record, r"not a valid manifest: .*; train the pair again") for record in (None, [], "text", {})),
         (RECORD | {"data": RECORD["data"] | {"rows": "many"}}, r"not a valid manifest: data\.rows: "),
         (RECORD | {"colour": "blue"}, "not a valid manifest: colour: "),
         (RECORD | {"contract": 99}, f"made for contract 99, this release reads 1 to {CONTRACT}"),

@@ -12,6 +12,7 @@ from make_us_rich.domain.errors import DataError, ParameterError
 from make_us_rich.domain.forecast import HORIZON, LEVELS, Forecast
 from make_us_rich.domain.risk import Exits, Position, contributions, results, tail_risk
 from make_us_rich.domain.scenarios import ScenarioRanks, scenario_ranks
+from markets import running
 
 LAST = 100.0
 PATHS = np.array(
@@ -32,18 +33,10 @@ def make_forecast(seed: int = 0, drift: float = 0.0) -> Forecast:
     rng = np.random.default_rng(seed)
     steps = rng.normal(0, 0.005, (4_000, HORIZON, 12)) / np.sqrt(12)
     fine = steps.reshape(len(steps), -1).cumsum(axis=1).reshape(steps.shape)
-    close, high, low = (
-        fine[:, :, -1],
-        np.maximum.accumulate(fine.max(axis=2), axis=1).clip(min=0),
-        np.minimum.accumulate(fine.min(axis=2), axis=1).clip(max=0),
-    )
-    outcomes = np.stack([close, high, low], axis=1)
-    returns = {
-        target: np.quantile(outcomes[:, at] + drift, LEVELS, axis=0).T
-        for at, target in enumerate(("close", "high", "low"))
-    }
+    outcomes = running(fine)
+    returns = {target: np.quantile(values + drift, LEVELS, axis=0).T for target, values in outcomes.items()}
     opens = np.datetime64("2024-01-01T00", "ms") + np.arange(900) * np.timedelta64(8, "h")
-    ranks = scenario_ranks(outcomes[:900], np.ones((900, HORIZON)), 1)
+    ranks = scenario_ranks(np.stack(list(outcomes.values()), axis=1)[:900], np.ones((900, HORIZON)), 1)
     widths = np.tile(np.linspace(0.005, 0.02, 900, dtype=np.float32)[:, None], (1, HORIZON))
     return Forecast(
         pair="btc_usdt",

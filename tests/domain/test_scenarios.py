@@ -10,6 +10,7 @@ from make_us_rich.domain.distribution import quantile
 from make_us_rich.domain.errors import ArtifactError, DataError
 from make_us_rich.domain.forecast import LEVELS
 from make_us_rich.domain.scenarios import ScenarioRanks, align_ranks, grid_rows, scenario_ranks, scenarios
+from markets import running
 
 SIGMA = 0.01
 
@@ -18,8 +19,7 @@ def random_walks(count: int, seed: int) -> np.ndarray:
     """Close, running high and running low of walks in steps of five minutes, `[window, target, horizon]`."""
     path = np.random.default_rng(seed).normal(0, SIGMA / 12**0.5, (count, 24, 12)).cumsum(axis=-1)
     path[:, 1:] += path[:, :-1, -1].cumsum(axis=-1)[..., None]
-    high = np.maximum.accumulate(path.max(axis=-1), axis=-1).clip(min=0)
-    return np.stack([path[..., -1], high, np.minimum.accumulate(path.min(axis=-1), axis=-1).clip(max=0)], axis=1)
+    return np.stack(list(running(path).values()), axis=1)
 
 
 OUTCOMES = random_walks(1000, 0)

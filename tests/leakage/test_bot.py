@@ -9,15 +9,15 @@ import pytest
 
 from examples.freqtrade.backtest import MODEL, PastAnswers, past_forecasts
 from examples.freqtrade.strategies.sizing import Plan, make_plan
-from make_us_rich.backtest.backtest import Backtest, Backtests
+from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.domain.forecast import HORIZON, LEVELS
+from markets import HOUR, make_backtests, running
 
 FIRST, SIZE = 727, 32
 """A fold begins 23 hours after an origin of the scenarios' grid, one hour before its last outcome."""
 FOLDS = np.repeat([0, 1, 2], [FIRST, SIZE, SIZE])
-HOURS = np.timedelta64(1, "h") * np.arange(len(FOLDS))
-OPENS = np.datetime64("2025-01-01", "ms") + HOURS
+OPENS = np.datetime64("2025-01-01", "ms") + np.arange(len(FOLDS)) * HOUR
 PARAMETERS = SimpleNamespace(calibration=CalibrationParameters(min_forecasts=300), training=SimpleNamespace(seed=1))
 
 
@@ -26,27 +26,10 @@ def backtests() -> Backtests:
     """Two test folds of a random walk."""
     generator = np.random.default_rng(3)
     walk = generator.normal(0, 0.01, (len(FOLDS), HORIZON)).cumsum(axis=1)
-    outcomes = {
-        "close": walk,
-        "high": np.maximum.accumulate(walk.clip(0), 1),
-        "low": np.minimum.accumulate(walk.clip(max=0), 1),
-    }
     widths = generator.gamma(9, 0.003, (len(FOLDS), 1, 1)) * np.sqrt(np.arange(1, HORIZON + 1))[:, None]
     sides = {"close": (-1, 1), "high": (0, 1), "low": (-1, 0)}
-    return {
-        target: Backtest(
-            opens=OPENS,
-            closes=np.full(len(FOLDS), 100.0),
-            targets=outcomes[target],
-            folds=FOLDS,
-            naive_errors=np.ones(len(FOLDS)),
-            levels=LEVELS,
-            quantiles={MODEL: widths * np.linspace(*side, len(LEVELS))},
-            refused={},
-            target=target,
-        )
-        for target, side in sides.items()
-    }
+    fans = {target: {MODEL: widths * np.linspace(*side, len(LEVELS))} for target, side in sides.items()}
+    return make_backtests(running(walk[..., None]), fans, FOLDS, opens=OPENS)
 
 
 def plans(backtests: Backtests) -> list[Plan]:
@@ -58,7 +41,7 @@ def plans(backtests: Backtests) -> list[Plan]:
 @pytest.mark.parametrize("window", [FIRST, FIRST + 9, FIRST + SIZE])
 def test_no_plan_changes_with_outcomes_that_have_not_come(backtests: Backtests, window: int) -> None:
     moment = OPENS[window]
-    comes = OPENS[:, None] + np.arange(1, HORIZON + 1) * np.timedelta64(1, "h")
+    comes = OPENS[:, None] + np.arange(1, HORIZON + 1) * HOUR
     later = (moment < OPENS)[:, None, None]
     changed = {
         target: replace(
