@@ -6,7 +6,6 @@ from typing import Any
 from zlib import decompress
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -54,11 +53,6 @@ def backtest(backtests: Backtests) -> Backtest:
 
 
 @pytest.fixture(scope="module")
-def scores(backtests: Backtests) -> pd.DataFrame:
-    return score_backtest(backtests)
-
-
-@pytest.fixture(scope="module")
 def figures(backtests: Backtests) -> Figures:
     return plot(backtests)
 
@@ -72,11 +66,6 @@ def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def by_horizon(scores: pd.DataFrame, architecture: str) -> pd.DataFrame:
-    rows = scores[(scores["fold"] == ALL) & (scores["volatility"] == ANY) & (scores["horizon"] != ALL)]
-    return rows[rows["architecture"] == architecture]
-
-
 @pytest.mark.parametrize("name", ["fan", "coverage", "skill", "errors"])
 def test_plotly_accepts_every_figure_and_the_baseline_is_grey_and_dashed(figures: Figures, name: str) -> None:
     lines = [each for each in figures[name]["data"] if each["name"].startswith("baseline")]
@@ -85,52 +74,43 @@ def test_plotly_accepts_every_figure_and_the_baseline_is_grey_and_dashed(figures
     assert {(each["line"]["color"], each["line"]["dash"]) for each in lines} == {("#888888", "dash")}
 
 
-def test_the_fan_begins_at_the_newest_origins_close_after_the_closes_before(
+def test_the_fan_has_intervals_and_outcome_as_prices_after_the_closes_before(
     figures: Figures, backtest: Backtest
 ) -> None:
     fan = figures["fan"]
-    median, before = trace(fan, "median"), trace(fan, "price")
+    median, before, band, outcome = (trace(fan, name) for name in ("median", "price", "80 % interval", "outcome"))
+    ends = [LEVELS.index(level) for level in (0.1, 0.9)]
+    low, high = backtest.closes[-1] * np.exp(backtest.quantiles["har"][-1, :, ends].astype(float))
 
     # The candle that opened at 2025-01-08 11:00 closed an hour later.
     assert fan["layout"]["title"]["text"] == "har: forecast of 2025-01-08 12:00 UTC"
     assert median["x"][:2] == ["2025-01-08 12:00", "2025-01-08 13:00"]
-    assert median["y"][0] == backtest.closes[-1]
+    assert (median["y"][0], before["x"][-1]) == (backtest.closes[-1], "2025-01-08 12:00")
     assert before["y"] == pytest.approx(backtest.closes[-HOURS_BEFORE:])
-    assert before["x"][-1] == "2025-01-08 12:00"
-
-
-def test_the_fan_has_intervals_and_outcome_as_prices(figures: Figures, backtest: Backtest) -> None:
-    band, outcome = trace(figures["fan"], "80 % interval"), trace(figures["fan"], "outcome")
-
-    ends = [LEVELS.index(level) for level in (0.1, 0.9)]
-    prices = backtest.closes[-1] * np.exp(backtest.quantiles["har"][-1, :, ends].astype(float))
-
-    assert band["y"][1:25] == pytest.approx(prices[1])
-    assert band["y"][-2:24:-1] == pytest.approx(prices[0])
+    assert (band["y"][1:25], band["y"][-2:24:-1]) == (pytest.approx(high), pytest.approx(low))
     assert band["x"] == band["x"][::-1]
     assert outcome["y"][1:] == pytest.approx(backtest.closes[-1] * np.exp(backtest.targets[-1]))
-    assert outcome["x"] == trace(figures["fan"], "median")["x"]
+    assert outcome["x"] == median["x"]
 
 
-def test_skill_is_drawn_in_per_cent_by_horizon_and_by_fold(figures: Figures, scores: pd.DataFrame) -> None:
+def test_skill_is_drawn_in_per_cent_by_horizon_and_by_fold(figures: Figures, backtests: Backtests) -> None:
+    scores = score_backtest(backtests)
+    rows = scores[(scores["architecture"] == "lstm") & (scores["volatility"] == ANY)]
+    of_fold, of_horizon = rows["fold"] != ALL, rows["horizon"] != ALL
     line, bars = traces(figures["skill"], name="lstm")
-    rows = scores[scores["architecture"] == "lstm"]
 
-    assert line["y"] == pytest.approx(100 * by_horizon(scores, "lstm")["crps_skill"])
+    assert line["y"] == pytest.approx(100 * rows[~of_fold & of_horizon]["crps_skill"])
     assert bars["x"] == [1, 2]
-    assert bars["y"] == pytest.approx(100 * rows[(rows["fold"] != ALL) & (rows["horizon"] == ALL)]["crps_skill"])
+    assert bars["y"] == pytest.approx(100 * rows[of_fold & ~of_horizon]["crps_skill"])
 
 
 def test_reliability_is_drawn_in_per_cent_beside_the_diagonal(figures: Figures, backtests: Backtests) -> None:
-    points = trace(figures["reliability"], "touch, 4 h")
-    (scores,) = (
-        each
-        for each in score_events(backtests, "har", seed=42).probabilities
-        if (each.event, each.horizon) == ("touch", 4)
-    )
+    events = score_events(backtests, "har", seed=42).probabilities
+    (scores,) = (each for each in events if (each.event, each.horizon) == ("touch", 4))
+    points, diagonal = (trace(figures["reliability"], name) for name in ("touch, 4 h", "as said"))
 
     assert go.Figure(figures["reliability"]).data
-    assert trace(figures["reliability"], "as said")["x"] == trace(figures["reliability"], "as said")["y"] == [0, 100]
+    assert diagonal["x"] == diagonal["y"] == [0, 100]
     assert points["x"] == pytest.approx([100 * each.said for each in scores.bins])
     assert points["y"] == pytest.approx([100 * each.happened for each in scores.bins])
     assert points["customdata"] == [each.outcomes for each in scores.bins]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from make_us_rich.backtest.backtest import Backtest, Backtests, empty_backtests
+from make_us_rich.backtest.backtest import Backtests, empty_backtests
 from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.backtest.gate import GateParameters
 from make_us_rich.backtest.multiple_testing import ComparisonCount
@@ -39,14 +39,6 @@ EMPTY = empty_backtests(LEVELS, {"har": "too few candles", "baseline": "too few 
 
 def with_all(backtests: Backtests, **changes: Any) -> Backtests:
     return {target: replace(each, **changes) for target, each in backtests.items()}
-
-
-def with_model(backtests: Backtests, name: str, like: Backtests, source: str) -> Backtests:
-    """With one more model, whose forecasts are those of another."""
-    return {
-        target: replace(each, quantiles={**each.quantiles, name: like[target].quantiles[source]})
-        for target, each in backtests.items()
-    }
 
 
 def evaluate(
@@ -87,16 +79,14 @@ def good(with_calibration_fold: Any) -> Backtests:
     return with_calibration_fold("har")
 
 
-@pytest.fixture(params=["one", "all"])
+@pytest.fixture(params=[slice(50, 51), slice(None)], ids=["one", "all"])
 def broken(good: Backtests, request: pytest.FixtureRequest) -> Backtests:
     """`har` gives NaN, once or throughout."""
-
-    def damaged(backtest: Backtest) -> Backtest:
-        values = backtest.quantiles["har"].copy()
-        values[50 if request.param == "one" else slice(None)] = np.nan
-        return replace(backtest, quantiles={**backtest.quantiles, "har": values})
-
-    return {target: damaged(each) for target, each in good.items()}
+    broken = {target: replace(each, quantiles=dict(each.quantiles)) for target, each in good.items()}
+    for each in broken.values():
+        each.quantiles["har"] = each.quantiles["har"].copy()
+        each.quantiles["har"][request.param] = np.nan
+    return broken
 
 
 def present(report: EvaluationReport, backtest: Backtests, served: Backtests) -> str:
@@ -113,7 +103,10 @@ def present(report: EvaluationReport, backtest: Backtests, served: Backtests) ->
 
 def test_a_second_run_on_the_same_candles_leaves_the_champion_unchanged(good: Backtests) -> None:
     manifest, graph = published()
-    with_champion = with_model(good, "champion", good, "har")
+    with_champion = {
+        target: replace(each, quantiles={**each.quantiles, "champion": each.quantiles["har"]})
+        for target, each in good.items()
+    }
 
     again, _ = evaluate(with_champion, champion=Published(manifest.model_copy(update={"architecture": "har"}), graph))
     baseline, _ = evaluate(EMPTY, champion=Published(manifest, graph))
@@ -133,6 +126,14 @@ def test_a_dry_run_publishes_nothing_and_leaves_the_verdict_log_alone(good: Back
     assert report.verdict.reason.startswith("dry run: mean CRPS")
     assert len(update_verdicts(pd.DataFrame(), record, dry_run=True)) == 0
     pd.testing.assert_frame_equal(update_verdicts(log, record, dry_run=True), log)
+
+
+def test_the_verdicts_of_an_earlier_release_are_continued() -> None:
+    earlier = update_verdicts(pd.DataFrame(), judgement("har"), dry_run=False).rename(
+        columns={"n_comparisons": "tried"}
+    )
+
+    assert update_verdicts(earlier, judgement("har"), dry_run=False)["n_comparisons"].tolist() == [1, 1]
 
 
 def test_a_backtest_of_other_candidates_names_the_stage_that_must_run_first(good: Backtests) -> None:
@@ -158,13 +159,11 @@ def test_with_too_few_candles_to_train_the_baseline_is_served_and_says_why(cause
     assert report.verdict.reason == f"no edge: the baseline is served (har refused: {TOO_FEW}; too few candles)"
 
 
+GAP = Gap(start=STARTED, end=STARTED + timedelta(hours=2), hours=2, missing=2)
+
+
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"fresh": False, "cause": Cause.DELISTED},
-        {"fresh": False},
-        {"cause": Cause.YOUNG, "gaps": [Gap(start=STARTED, end=STARTED + timedelta(hours=2), hours=2, missing=2)]},
-    ],
+    "changes", [{"fresh": False, "cause": Cause.DELISTED}, {"fresh": False}, {"cause": Cause.YOUNG, "gaps": [GAP]}]
 )
 def test_the_baseline_is_not_served_from_stale_or_interrupted_candles(changes: dict[str, Any]) -> None:
     assert not evaluate(EMPTY, data_report(TOO_FEW) | changes)[0].verdict.publish
@@ -179,13 +178,6 @@ def test_forecasts_that_are_no_numbers_are_refused_and_everything_is_reported_al
     assert BROKEN in present(report, broken, served)
     log = update_verdicts(pd.DataFrame(), report.model_dump(mode="json"), dry_run=False)
     assert log["reason"].tolist() == [BROKEN, verdict]
-
-
-def test_the_verdicts_of_an_earlier_release_are_continued() -> None:
-    log = update_verdicts(pd.DataFrame(), judgement("har"), dry_run=False)
-    earlier = log.rename(columns={"n_comparisons": "tried"})
-
-    assert update_verdicts(earlier, judgement("har"), dry_run=False)["n_comparisons"].tolist() == [1, 1]
 
 
 def test_metrics_are_those_of_the_choice_on_all_folds_that_have_a_value(backtest_of: Any) -> None:
@@ -217,7 +209,6 @@ def test_the_runs_metrics_are_those_of_the_scores_and_of_the_probabilities(backt
         "energy_score": events["energy"]["own"],
         "baseline_energy_score": events["energy"]["baseline"],
     }
-    assert {name: found[name] for name in expected} == {
-        name: {"value": value, "step": 0} for name, value in expected.items()
-    }
+    assert {name: found[name]["value"] for name in expected} == expected
+    assert {each["step"] for each in found.values()} == {0}
     assert log_metrics({"crps": 0.5}, score_probabilities(EMPTY, HAR, TRAINING)) == {"crps": {"value": 0.5, "step": 0}}

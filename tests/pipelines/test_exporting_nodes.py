@@ -54,15 +54,12 @@ def run_exporting(folder: Path, stamp: str, **changes: Any) -> dict[str, Any]:
         "scenario_ranks": (BytesDataset, "scenario_ranks.npz"),
         "manifest": (JSONDataset, "manifest.json"),
     }
-    versioned = {
-        name: kind(filepath=str(folder / file), version=Version(None, stamp)) for name, (kind, file) in files.items()
-    }
-    pointer = {"pair": "btc_usdt", "filepath": folder / "champion.json"}
+    version, pointer = Version(None, stamp), ChampionPointerDataset(pair="btc_usdt", filepath=folder / "champion.json")
     catalog = DataCatalog(
         {
-            **versioned,
-            "stored_champion": ChampionPointerDataset(**pointer),
-            "champion": ChampionPointerDataset(**pointer),
+            **{name: kind(filepath=str(folder / file), version=version) for name, (kind, file) in files.items()},
+            "stored_champion": pointer,
+            "champion": pointer,
             "stored_versions": VersionsDataset(filepath=folder),
             "retained_versions": VersionsDataset(filepath=folder),
             "served_model": PublishedModelDataset(pair="btc_usdt", filepath=folder),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from make_us_rich.backtest.backtest import Backtest, Backtests, empty_backtests
+from make_us_rich.backtest.backtest import Backtests, empty_backtests
 from make_us_rich.backtest.events import score_events
 from make_us_rich.backtest.score_table import ALL, ANY, score_backtest
 from make_us_rich.domain.forecast import LEVELS
@@ -27,15 +27,14 @@ def fitted(backtest_of: Any) -> Backtests:
     return backtest_of("har", "lstm_levels")
 
 
-def widened(backtest: Backtest) -> Backtest:
-    made = {name: values * (1 if name == "baseline" else 1.25) for name, values in backtest.quantiles.items()}
-    return replace(backtest, quantiles=made)
-
-
 @pytest.fixture(scope="module")
 def served(fitted: Backtests) -> Backtests:
     """With wider quantiles of all but the baseline."""
-    return {target: widened(each) for target, each in fitted.items()}
+    wider = {"baseline": 1.0, "har": 1.25, "lstm_levels": 1.25}
+    return {
+        target: replace(each, quantiles={name: wider[name] * values for name, values in each.quantiles.items()})
+        for target, each in fitted.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -115,26 +114,28 @@ def test_calibration_is_described_by_what_it_changed(made: Card, fitted: Backtes
 
 
 @pytest.mark.parametrize(
-    ("publish", "heading"), [(True, "**Published.** Mean CRPS 3 %"), (False, "**Not published.**")]
-)
-def test_the_verdict_comes_first(write: Write, publish: bool, heading: str) -> None:
-    _, text = write(judgement("har", publish=publish))
-
-    assert text.split("\n## ")[1].startswith(f"Verdict\n\n{heading}")
-
-
-@pytest.mark.parametrize(
-    ("edge", "sentence"),
+    ("publish", "heading", "edge", "sentence"),
     [
-        ((False, "no edge: 3 of 8 folds won"), "Its own median was tried: no edge: 3 of 8 folds won."),
-        ((True, "edge: 1.00 % below"), "**Edge.** The median is shown as point forecast. Edge: 1.00 % below."),
+        (
+            *(True, "**Published.** Mean CRPS 3 %", "no edge: 3 of 8 folds won"),
+            "Its own median was tried: no edge: 3 of 8 folds won.",
+        ),
+        (
+            *(False, "**Not published.**", "edge: 1.00 % below"),
+            "**Edge.** The median is shown as point forecast. Edge: 1.00 % below.",
+        ),
     ],
 )
-def test_the_edge_is_described_with_its_figures(write: Write, edge: tuple[bool, str], sentence: str) -> None:
-    report = judgement("har")
-    report["challengers"][0]["edge"] = dict(zip(("publish", "reason"), edge, strict=True))
+def test_the_verdict_comes_first_with_the_edge_and_its_figures(
+    write: Write, publish: bool, heading: str, edge: str, sentence: str
+) -> None:
+    report = judgement("har", publish=publish)
+    report["challengers"][0]["edge"] = {"publish": edge.startswith("edge"), "reason": edge}
 
-    assert sentence in write(report)[1]
+    first = write(report)[1].split("\n## ")[1]
+
+    assert first.startswith(f"Verdict\n\n{heading}")
+    assert sentence in first
 
 
 def test_the_text_has_each_score_beside_the_baselines(made: Card, row_of: Any) -> None:

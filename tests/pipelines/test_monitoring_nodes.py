@@ -43,12 +43,6 @@ def run_at(now: datetime, took: timedelta = timedelta()) -> RunContext:
     return replace(RUN, started_at=now - took, clock=lambda: now)
 
 
-def run_of(started: datetime, exit_code: int | None) -> PipelineRun:
-    ended = None if exit_code is None else started + MINUTE
-    result = {"ended": ended, "exit_code": exit_code, "reason": "down"}
-    return PipelineRun(pair="btc_usdt", pipeline="monitor_btc_usdt", started=started, **result)
-
-
 class Hours:
     """The nodes, hour by hour, until two minutes after the last candle."""
 
@@ -131,11 +125,11 @@ def test_a_forecast_that_cannot_be_issued_is_missed_with_its_reason(hours: Hours
         hours.issue(served_model=None),
         hours.issue(klines=hours.klines.drop(index=1_700)),
     ]
+    missed = [each.missed for each in made if each.rows is None and each.missed]
 
-    assert [each.rows for each in made] == [None] * 4
-    missed = [each.missed for each in made if each.missed]
-    assert [each.kind for each in missed] == ["stale", "slow", "no_model", "cannot"]
-    assert {each.hour for each in missed} == {hours.end}
+    assert [(each.kind, each.hour) for each in missed] == [
+        (kind, hours.end) for kind in ("stale", "slow", "no_model", "cannot")
+    ]
     assert "there is a gap after the one of" in missed[-1].reason
 
 
@@ -159,7 +153,11 @@ def test_forecasts_and_missed_forecasts_are_dropped_after_their_retention(hours:
 
 def test_the_scores_count_forecasts_outcomes_and_missed_forecasts(hours: Hours) -> None:
     scores = hours.scores(hours.record)
-    unexplained = hours.scores(hours.record_after(2, 0), run_of(hours.now - HOUR, 0))
+    started = hours.now - HOUR
+    run = PipelineRun(
+        pair="btc_usdt", pipeline="monitor_btc_usdt", started=started, ended=started + MINUTE, exit_code=0
+    )
+    unexplained = hours.scores(hours.record_after(2, 0), run)
 
     assert (scores.n_forecasts, scores.n_scored, scores.n_missed, scores.n_unexplained) == (73, 49, 0, 0)
     assert (scores.issued_at, scores.architecture, scores.simulated) == (hours.end, "har", True)
@@ -253,20 +251,12 @@ def test_the_baselines_version_has_its_own_graph_scores_and_card(hours: Hours) -
     manifest = Manifest.read(made.published.manifest.model_dump(mode="json"), "btc_usdt")
 
     assert (manifest.version, manifest.architecture, manifest.verdict.publish) == (RUN.version, "baseline", True)
-    assert manifest.metrics == {
-        "baseline_crps_mean": 2.0,
-        "crps_mean": 2.0,
-        "crps_skill_mean": 0.0,
-        "baseline_high_crps_mean": 4.0,
-        "high_crps_mean": 4.0,
-        "high_crps_skill_mean": 0.0,
-    }
-    manifest.verify("onnx_model", graph)
-    manifest.verify("baseline_onnx", graph)
+    own = {"crps_mean": 2.0, "crps_skill_mean": 0.0, "high_crps_mean": 4.0, "high_crps_skill_mean": 0.0}
+    assert manifest.metrics == own | {"baseline_crps_mean": 2.0, "baseline_high_crps_mean": 4.0}
     # The ranks are of the market, the past forecasts of the model that goes.
-    assert made.published.scenario_ranks == model.scenario_ranks
-    assert made.published.past_forecasts is None
-    manifest.verify("scenario_ranks", made.published.scenario_ranks)
+    assert (made.published.scenario_ranks, made.published.past_forecasts) == (model.scenario_ranks, None)
+    for name, content in (("onnx_model", graph), ("baseline_onnx", graph), ("scenario_ranks", model.scenario_ranks)):
+        manifest.verify(name, content)
     assert "past_forecasts" not in manifest.checksums
     assert ModelCard.model_validate(made.card).verdict.reason.startswith("demoted: har ")
     assert "**Published by a demotion.** Demoted: har" in made.card_text

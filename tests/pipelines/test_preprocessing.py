@@ -1,5 +1,4 @@
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,8 @@ from make_us_rich.features.split import Split, split_windows
 from make_us_rich.features.windows import input_rows, make_windows
 from make_us_rich.klines.report import Cause
 from make_us_rich.models.registry import TrainingParameters
-from make_us_rich.pipelines.preprocessing.nodes import (
-    compute_features,
-    fit_scalers,
-    select_candidates,
-    split_klines,
-)
-from synthetic import CONFIGURED, PLAN, ROWS, RUN, SMALL, data_report, published, simulated_klines
+from make_us_rich.pipelines.preprocessing.nodes import compute_features, fit_scalers, select_candidates, split_klines
+from synthetic import CONFIGURED, PLAN, ROWS, RUN, SMALL, Features, data_report, published, simulated_klines
 
 DAYS = ROWS // 24
 LOOKBACKS = {"baseline": SMALL["baseline"] | {"lookback": 30}, "lstm_levels": SMALL["lstm_levels"] | {"lookback": 20}}
@@ -40,27 +34,14 @@ def line(
     return select_candidates(market(rows), DAYS, names, training, PLAN, {}, served)
 
 
-def lazily(features: dict[str, pd.DataFrame]) -> dict[str, Callable[[], pd.DataFrame]]:
-    """As the catalog hands partitions over."""
-    return {name: lambda frame=frame: frame for name, frame in features.items()}
-
-
 def scalers_of(
     klines: pd.DataFrame, names: str, cause: Cause | None = None, training: TrainingParameters = TRAINING
 ) -> dict[str, Any]:
     candidates = line(names, len(klines), training=training)
-    features = lazily(compute_features(klines, DAYS, candidates))
+    frames = compute_features(klines, DAYS, candidates)
+    features: Features = {name: lambda frame=frame: frame for name, frame in frames.items()}  # type: ignore[misc]
     split = split_klines(klines, DAYS, candidates, PLAN)
     return fit_scalers(features, split, candidates, data_report() | {"cause": cause}, PLAN, RUN)
-
-
-def seen_in_fitting(klines: pd.DataFrame, name: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """The features of an architecture, and the rows that its training windows see."""
-    architecture, candidates = TRAINING.architecture(name), line(name)
-    frame = compute_features(klines, DAYS, candidates)[architecture.feature_set]
-    windows = make_windows(frame, klines, architecture.lookback, HORIZON)
-    split = Split.model_validate(split_klines(klines, DAYS, candidates, PLAN))
-    return frame, input_rows(split_windows(windows, split).train.origins, architecture.lookback)
 
 
 def served(recipe: dict[str, Any]) -> Published:
@@ -80,8 +61,11 @@ def test_only_the_newest_days_are_used() -> None:
 @pytest.mark.parametrize("gaps", [(), (400,)])
 @pytest.mark.parametrize("name", ["baseline", "lstm_levels"])
 def test_a_scaler_is_fitted_on_the_rows_that_fit_windows_see(name: str, gaps: tuple[int, ...]) -> None:
-    klines = market(gaps=gaps)
-    frame, rows = seen_in_fitting(klines, name)
+    klines, architecture, candidates = market(gaps=gaps), TRAINING.architecture(name), line(name)
+    frame = compute_features(klines, DAYS, candidates)[architecture.feature_set]
+    windows = make_windows(frame, klines, architecture.lookback, HORIZON)
+    split = Split.model_validate(split_klines(klines, DAYS, candidates, PLAN))
+    rows = input_rows(split_windows(windows, split).train.origins, architecture.lookback)
 
     scaler = scalers_of(klines, name)[name]
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,18 +7,10 @@ import pytest
 
 from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.domain.forecast import LEVELS, TARGETS
-from make_us_rich.models.base import Challengers
-from make_us_rich.pipelines.training.nodes import (
-    fit_challengers,
-    run_backtest,
-)
-from synthetic import PLAN, RUN, TRAINING, Prepared, line, prepared, simulated_klines, walked
+from make_us_rich.pipelines.training.nodes import run_backtest
+from synthetic import PLAN, RUN, TRAINING, Prepared, fit, line, prepared, simulated_klines, walked
 
 BOTH = "baseline+lstm_levels"
-
-
-def fit(made: Prepared, candidates: dict[str, Any]) -> Challengers:
-    return fit_challengers(made.features, made.klines, made.split, made.scalers, candidates, TRAINING, RUN)
 
 
 def backtest_of_candidates(made: Prepared, candidates: dict[str, Any], n_folds: int = PLAN.n_folds) -> Backtests:
@@ -27,7 +20,7 @@ def backtest_of_candidates(made: Prepared, candidates: dict[str, Any], n_folds: 
 
 @pytest.mark.parametrize(("scaled", "candidates"), [("baseline", BOTH), (BOTH, "baseline")])
 def test_only_candidates_with_a_scaler_are_fitted(scaled: str, candidates: str) -> None:
-    assert list(fit(prepared(scaled), line(candidates))) == ["baseline"]
+    assert list(fit(replace(prepared(scaled), candidates=line(candidates)))) == ["baseline"]
 
 
 def test_every_challenger_forecasts_every_hour_of_all_folds_up_to_the_newest_known_outcome() -> None:
@@ -35,12 +28,9 @@ def test_every_challenger_forecasts_every_hour_of_all_folds_up_to_the_newest_kno
 
     assert list(backtests) == list(TARGETS)
     for target, backtest in backtests.items():
-        assert backtest.target == target
-        assert {name: quantiles.shape for name, quantiles in backtest.quantiles.items()} == {
-            "lstm_levels": (216, 24, 21),
-            "baseline": (216, 24, 21),
-        }
-        assert backtest.levels == LEVELS
+        assert (backtest.target, backtest.levels) == (target, LEVELS)
+        shapes = {name: quantiles.shape for name, quantiles in backtest.quantiles.items()}
+        assert shapes == dict.fromkeys(("lstm_levels", "baseline"), (216, 24, 21))
         assert np.unique(backtest.folds, return_counts=True)[1].tolist() == [72, 72, 72]
         assert (np.diff(backtest.opens) == np.timedelta64(1, "h")).all()
         assert pd.Timestamp(backtest.opens[-1]) == newest - pd.Timedelta("24h")

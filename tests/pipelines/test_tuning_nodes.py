@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from make_us_rich.backtest.comparison import mean_crps
 from make_us_rich.backtest.folds import BacktestParameters, make_folds
 from make_us_rich.domain.errors import DataError, ParameterError
-from make_us_rich.domain.forecast import HORIZON, LEVELS, QUANTILE_LEVELS
+from make_us_rich.domain.forecast import HORIZON, LEVELS, QUANTILE_LEVELS, scored_positions
 from make_us_rich.features.registry import compute_features
 from make_us_rich.features.windows import make_windows
 from make_us_rich.models.backtesting import run_backtest
@@ -25,7 +24,17 @@ from make_us_rich.models.registry import TrainingParameters, config_hash
 from make_us_rich.pipelines.tuning.nodes import select_best_params, tune_architectures, update_trials
 from make_us_rich.pipelines.tuning.search import Search
 from make_us_rich.pipelines.tuning.spaces import Space, TuningParameters, check_spaces, find_spaces
-from synthetic import CONFIGURED, REPO, RUN, SETTINGS, SMALL, TRAINING, Features, line, simulated_klines
+from synthetic import (
+    CONFIGURED,
+    RUN,
+    SETTINGS,
+    SMALL,
+    TRAINING,
+    Features,
+    configured_parameters,
+    line,
+    simulated_klines,
+)
 
 ROWS = 1_200
 BACKTEST = BacktestParameters(n_folds=2, test_size=72, min_train_size=100)
@@ -63,14 +72,14 @@ def tuned() -> pd.DataFrame:
     return tune(simulated_klines(rows=ROWS), configured(2))
 
 
-def losses_by_lookback(trials: pd.DataFrame) -> dict[int, float]:
-    lookbacks = [json.loads(text)["lookback"] for text in trials["parameters"]]
-    return dict(zip(lookbacks, trials["loss"], strict=True))
+def losses_by_lookback() -> dict[int, float]:
+    lookbacks = [json.loads(text)["lookback"] for text in tuned()["parameters"]]
+    return dict(zip(lookbacks, tuned()["loss"], strict=True))
 
 
 def test_the_better_recipe_is_found_after_the_configured_one() -> None:
     # A volatility that remembers two hours knows next to nothing.
-    losses, first = losses_by_lookback(tuned()), tuned().iloc[0]
+    losses, first = losses_by_lookback(), tuned().iloc[0]
 
     assert next(iter(losses)) == 2
     assert losses[96] < 0.9 * losses[2]
@@ -87,9 +96,9 @@ def test_a_loss_is_the_gates_own_on_folds_that_end_before_its_first() -> None:
     folds = make_folds(before, windows.timestamps, BACKTEST)
     past = run_backtest({"x": configured(96).baseline}, {"x": windows}, folds, SETTINGS)["close"]
 
-    at = [LEVELS.index(level) for level in QUANTILE_LEVELS]
-    expected = mean_crps(past.targets, past.quantiles["x"][:, :, at], QUANTILE_LEVELS).mean()
-    assert losses_by_lookback(tuned())[96] == pytest.approx(expected, rel=1e-9)
+    quantiles = past.quantiles["x"][:, :, scored_positions(LEVELS)]
+    expected = mean_crps(past.targets, quantiles, QUANTILE_LEVELS).mean()
+    assert losses_by_lookback()[96] == pytest.approx(expected, rel=1e-9)
 
 
 def test_only_hours_before_those_of_the_gate_change_a_loss() -> None:
@@ -118,16 +127,8 @@ def distance(recipe: Architecture) -> Iterator[float]:
 def search(
     losses: Callable[[Architecture], Iterator[float]] = distance, n_trials: int = 20, **changes: Any
 ) -> list[dict[str, Any]]:
-    plain = Search(
-        pair="btc_usdt",
-        architecture="har",
-        configured=HAR,
-        known={},
-        spaces={"symmetric_from": Space(low=1, high=24), "symmetry": Space(low=0, high=1)},
-        losses=losses,
-        baseline=(2.0, 2.0, 2.0),
-        limits=limits(n_trials=n_trials),
-    )
+    spaces = {"symmetric_from": Space(low=1, high=24), "symmetry": Space(low=0, high=1)}
+    plain = Search("btc_usdt", "har", HAR, {}, spaces, losses, (2.0, 2.0, 2.0), limits(n_trials=n_trials))
     return replace(plain, **changes).trials()
 
 
@@ -237,23 +238,22 @@ def test_tuning_needs_a_space_that_contains_the_configured_recipe(spaces: dict[s
         tune(simulated_klines(rows=ROWS), configured(2), spaces=spaces)
 
 
-def test_the_configured_spaces_fit_the_configured_architectures() -> None:
-    shipped = yaml.safe_load((REPO / "conf/base/parameters_tuning.yml").read_text())["tuning"]
+def test_the_configured_spaces_contain_the_configured_recipes() -> None:
+    parameters = configured_parameters()
+    spaces, training = TuningParameters.model_validate(parameters["tuning"]).spaces, parameters["training"]
 
-    spaces, training = TuningParameters.model_validate(shipped).spaces, TrainingParameters.model_validate(CONFIGURED)
-    check_spaces(spaces, training)
-    assert all(find_spaces(name, spaces, training.architecture(name)) for name in spaces)
+    check_spaces(spaces, TrainingParameters.model_validate(training))
+    assert all(
+        find_spaces(name, spaces, TrainingParameters.model_validate(training).architecture(name)) for name in spaces
+    )
 
 
 # What is made of the trials.
 
 
 def table(*losses: float) -> pd.DataFrame:
-    rows = [
-        {"architecture": "har", "number": number, "loss": loss, "parameters": json.dumps({"n": number})}
-        for number, loss in enumerate(losses)
-    ]
-    return pd.DataFrame(rows)
+    parameters = [json.dumps({"n": number}) for number in range(len(losses))]
+    return pd.DataFrame({"architecture": "har", "number": range(len(losses)), "loss": losses, "parameters": parameters})
 
 
 @pytest.mark.parametrize(
