@@ -41,9 +41,6 @@ UNEXPECTED = ErrorView(
     "This page failed, and the error is in the log.",
     "Reload the page. If it happens again, tell the operator what you did.",
 )
-NO_PAIRS = ErrorView(
-    "No pairs yet", "No pair is configured.", "An operator adds pairs to the project's parameters.", "calm"
-)
 
 
 def of_error(error: ApiError | ArtifactError | StorageError) -> ErrorView:

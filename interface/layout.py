@@ -17,7 +17,7 @@ from interface.formatting import count, pair_label
 from make_us_rich.client import UnknownPairError
 from make_us_rich.client.schemas import Pairs, Usage
 
-_FLASH, _SEEN, _FIELDS = "flash", "seen_address", "address_fields"
+_FLASH = "flash"
 _WHO = '<p class="mur-who"><strong>{name}</strong><span>{roles}</span></p>'
 _HEADER = '<div class="mur-header"><h1>{title}</h1><p>{about}</p></div>'
 
@@ -58,7 +58,8 @@ def served_pairs() -> Pairs:
     """What is served for each pair, marked if the market is simulated; the page ends where there is none."""
     served = forecasts.pairs()
     if not served.pairs:
-        error_views.show(error_views.NO_PAIRS)
+        remedy = "An operator adds pairs to the project's parameters."
+        error_views.show(error_views.ErrorView("No pairs yet", "No pair is configured.", remedy, "calm"))
         st.stop()
     if any(each.simulated for each in served.pairs):
         st.badge(SIMULATED, color="orange")
@@ -72,10 +73,9 @@ def pair_selector(served: Pairs) -> str:
         UnknownPairError: The address names another one.
     """
     names = [each.pair for each in served.pairs]
-    read_address("pair", names, names[0])
-    pair = st.selectbox("Pair", names, key="pair", format_func=pair_label, placeholder="Choose a pair")
+    bound = bind("pair", names, names[0], strict=True)
+    pair: str | None = st.selectbox("Pair", names, format_func=pair_label, placeholder="Choose a pair", **bound)
     if pair is None:
-        write_address("pair")
         message = f"{pair_label(st.query_params['pair'])} is not served here"
         raise UnknownPairError(message, "choose one of the list above", status=HTTPStatus.NOT_FOUND)
     return pair
@@ -90,33 +90,19 @@ def apply(message: str, method: str, path: str, **content: Any) -> NoReturn:
     st.rerun()
 
 
-def read_address(name: str, options: Sequence[Any], default: Any, unknown: Any = None) -> None:
-    """Prepare the widget with the key ``name``; call it before the widget.
+def bind(name: str, options: Sequence[Any], default: Any, *, strict: bool = False) -> dict[str, Any]:
+    """Arguments of a widget whose value is in the address, unless it is ``default``.
 
-    Where a link, Back or Forward has changed the address, the widget takes its value, which is ``default`` where the
-    address has none and ``unknown`` where it has none of the options; otherwise the widget keeps its own.
+    Where the address has none of the options, ``default`` is selected, or nothing if ``strict``. Streamlit's own
+    binding would not make a change an entry of the browser's history.
     """
-    state, asked = st.session_state, st.query_params.get(name)
-    state.setdefault(_FIELDS, {})[name] = (options, default)
-    if asked != state.setdefault(_SEEN, {}).get(name) or state.get(name) not in options:
-        state[name] = _parse(asked, options, default, unknown)
+    values: dict[str | None, Any] = {None: default, **{str(option): option for option in options}}
+    st.session_state[name] = values.get(st.query_params.get(name), None if strict else default)
+    return {"key": name, "on_change": _write_address, "args": (name, default)}
+
+
+def _write_address(name: str, default: Any) -> None:
+    if st.session_state[name] == default:
+        st.query_params.pop(name, None)
     else:
-        state[name] = state[name]  # Streamlit forgets the state of a widget that another page shows.
-
-
-def write_address(*names: str) -> None:
-    """Write the values of widgets, except defaults, into the address; a change is an entry of the browser's history."""
-    state, asked, defaults, changed = st.session_state, st.query_params.to_dict(), set(), {}
-    for name in names:
-        options, default = state[_FIELDS][name]
-        if state[name] == default:
-            defaults.add(name)
-        if state[name] is not None and state[name] != _parse(asked.get(name), options, default, None):
-            changed[name] = str(state[name])
-    if changed:
-        st.query_params.from_dict({name: text for name, text in (asked | changed).items() if name not in defaults})
-    state[_SEEN] = {name: st.query_params.get(name) for name in {"pair", *names}}
-
-
-def _parse(asked: str | None, options: Sequence[Any], default: Any, unknown: Any) -> Any:
-    return default if asked is None else {str(option): option for option in options}.get(asked, unknown)
+        st.query_params[name] = str(st.session_state[name])

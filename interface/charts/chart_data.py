@@ -8,7 +8,7 @@ import pandas as pd
 from interface.charts.style import timestamps
 from interface.formatting import NBSP, count, interval_ends, percent, quote, utc
 from make_us_rich.backtest.score_table import INTERVALS
-from make_us_rich.client.schemas import Candles, Fan, Forecast, PastForecasts, Prediction
+from make_us_rich.client.schemas import Fan, Forecast, PastForecasts, Prediction
 from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.klines import HOUR
 
@@ -84,15 +84,9 @@ def describe_high_low(fan: NamedFan, pair: str, hour: int) -> str:
     return f"{until} below {low} or above {high} {quote(pair)}, with at least 80{NBSP}% probability."
 
 
-def candle_frame(candles: Candles) -> pd.DataFrame:
-    """Candles of the API as a frame with one column for each field, ``timestamp`` first."""
-    return pd.DataFrame(candles.model_dump())
-
-
 def join_candles(older: pd.DataFrame | None, newer: pd.DataFrame, days: int) -> pd.DataFrame:
-    """The last days of candles; where both frames have a candle, that of ``newer``."""
-    frames = [newer] if older is None else [older[list(newer.columns)], newer]
-    joined = pd.concat(frames).drop_duplicates("timestamp", keep="last").sort_values("timestamp")
+    """The last days of candles; where both frames have a candle, that of ``newer``. ``older`` may be None."""
+    joined = pd.concat([older, newer]).drop_duplicates("timestamp", keep="last").sort_values("timestamp")
     since = newer["timestamp"].iloc[-1] - pd.Timedelta(days=days)
     recent: pd.DataFrame = joined[joined["timestamp"] > since].reset_index(drop=True)
     return recent
@@ -116,7 +110,7 @@ def past_intervals(past: PastForecasts, candles: pd.DataFrame) -> pd.DataFrame:
 def forecast_csv(prediction: Prediction, shown: NamedFan) -> str:
     """The quantiles of a forecast, one row for each hour ahead."""
     forecast, fan = prediction.forecast, shown.fan
-    quantiles = pd.DataFrame(fan.quantiles, columns=[f"q{level:g}" for level in fan.levels])
+    quantiles = fan.to_frame().rename(columns="q{:g}".format).reset_index(drop=True)
     columns = {
         "pair": prediction.pair,
         "model": shown.name,

@@ -39,23 +39,23 @@ def show() -> None:
 
 
 def _select(served: Pairs) -> Selection:
-    layout.read_address("horizon", _HORIZONS, 1, 1)
-    layout.read_address("days", _DAYS, _API_DAYS, _API_DAYS)
     with st.container(horizontal=True, vertical_alignment="top", key="selectors"):
         pair = layout.pair_selector(served)
         status = served.of(pair)
         models = {_CHAMPION: f"Champion: {fmt.model_label(status.architecture or 'none yet') if status else ''}"}
         if status and status.architecture != BASELINE:
             models[BASELINE] = "Baseline"
-        layout.read_address("model", list(models), _CHAMPION, _CHAMPION)
-        model = st.selectbox("Model", list(models), key="model", format_func=models.__getitem__)
-        horizon = st.selectbox("Horizon", _HORIZONS, key="horizon", format_func=lambda hours: fmt.count(hours, "hour"))
+        bound = layout.bind("model", list(models), _CHAMPION)
+        model = st.selectbox("Model", list(models), format_func=models.__getitem__, **bound)
+        bound = layout.bind("horizon", _HORIZONS, 1)
+        horizon = st.selectbox("Horizon", _HORIZONS, format_func=lambda hours: fmt.count(hours, "hour"), **bound)
         # The API has the baseline's closes alone.
         ranges = [_CLOSES] if model == BASELINE else list(_RANGES)
-        layout.read_address("range", ranges, _CLOSES, _CLOSES)
-        shown = st.selectbox("Range of", ranges, key="range", format_func=_RANGES.__getitem__)
-        days = st.segmented_control("Candles", _DAYS, required=True, key="days", format_func="{} d".format)
-    layout.write_address("pair", "model", "horizon", "range", "days")
+        shown = st.selectbox(
+            "Range of", ranges, format_func=_RANGES.__getitem__, **layout.bind("range", ranges, _CLOSES)
+        )
+        bound = layout.bind("days", _DAYS, _API_DAYS)
+        days = st.segmented_control("Candles", _DAYS, required=True, format_func="{} d".format, **bound)
     return Selection(pair, model == BASELINE, horizon, days or _API_DAYS, shown == _HIGH_LOW)
 
 
@@ -118,7 +118,7 @@ def _current_or_last(pair: str) -> tuple[CurrentForecast, UnavailableError | Non
 
 def _candles(selection: Selection, current: CurrentForecast) -> pd.DataFrame:
     """The selected days of candles: the API has the last five, the catalog the earlier ones."""
-    newest, older = chart_data.candle_frame(current.prediction.data), None
+    newest, older = current.prediction.data.to_frame().reset_index(), None
     if selection.days > _API_DAYS:
         try:
             older = catalog_reader.older_candles(selection.pair, selection.days, newest["timestamp"].iloc[0])

@@ -46,7 +46,6 @@ def show() -> None:
     served = layout.served_pairs()
     with st.container(key="selectors", width=360):
         pair = layout.pair_selector(served)
-    layout.write_address("pair")
     champion, run = catalog_reader.champion(pair), catalog_reader.newest_run(pair)
     if champion.version is None and run is None:
         text = f"No model has been trained for {fmt.pair_label(pair)} so far."

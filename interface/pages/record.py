@@ -26,9 +26,8 @@ def show() -> None:
     served = layout.served_pairs()
     with st.container(horizontal=True, vertical_alignment="bottom", key="selectors"):
         pair = layout.pair_selector(served)
-        layout.read_address("last", _DAYS, _DAYS[1], _DAYS[1])
-        days = st.segmented_control("Last", _DAYS, required=True, key="last", format_func="{} d".format)
-    layout.write_address("pair", "last")
+        bound = layout.bind("last", _DAYS, _DAYS[1])
+        days = st.segmented_control("Last", _DAYS, required=True, format_func="{} d".format, **bound)
     record = forecasts.record(pair)
     window = next((each for each in record.windows if each.days == days), None)
     if window is None or record.as_of is None:

@@ -6,7 +6,7 @@ import streamlit as st
 from interface import forecasts, layout, ui
 from interface import formatting as fmt
 from interface.ask import price_input
-from interface.charts.chart_data import NamedFan, candle_frame, join_candles
+from interface.charts.chart_data import NamedFan, join_candles
 from interface.charts.forecast import ForecastChart, PriceLine, forecast_figure
 from interface.charts.results import describe_middle, describe_tail, result_figure
 from interface.ui import Card
@@ -26,10 +26,9 @@ def show() -> None:
     layout.header("Risk", "What a position or a portfolio may gain and lose in the next hours.")
     served = layout.served_pairs()
     with st.container(horizontal=True, vertical_alignment="bottom", key="selectors"):
-        layout.read_address("of", _KINDS, _KINDS[0], _KINDS[0])
-        kind = st.segmented_control("Of a", _KINDS, required=True, key="of", format_func=str.capitalize)
+        bound = layout.bind("of", _KINDS, _KINDS[0])
+        kind = st.segmented_control("Of a", _KINDS, required=True, format_func=str.capitalize, **bound)
         pair = layout.pair_selector(served) if kind == _KINDS[0] else None
-    layout.write_address("of", *(["pair"] if kind == _KINDS[0] else []))
     if pair is None:
         _show_portfolio([each.pair for each in served.pairs])
     else:
@@ -72,7 +71,7 @@ def _show_position(pair: str) -> None:
     )
     prices = {"stop": position.stop, "target": position.target}
     lines = tuple(PriceLine(name, price, hours) for name, price in prices.items() if price)
-    candles = join_candles(None, candle_frame(current.prediction.data), 2)
+    candles = join_candles(None, current.prediction.data.to_frame().reset_index(), 2)
     fan = NamedFan(forecast.architecture, forecast, last_close)
     chart = ForecastChart(pair, candles, fan, None, None, hours, current.prediction.simulated, lines)
     figure, alt = forecast_figure(chart, palette, drag=False), "The forecast with stop and target"

@@ -50,11 +50,11 @@ def test_a_range_has_its_moment_probability_and_width(samples, plain, hour: int,
 
 
 def test_the_newer_candle_wins_and_gaps_stay(samples) -> None:
-    newer = shifted(chart_data.candle_frame(samples.candles(120)), 120)
-    joined = chart_data.join_candles(chart_data.candle_frame(samples.candles(150)), newer, 30)
+    newer = shifted(samples.candles(120).to_frame().reset_index(), 120)
+    joined = chart_data.join_candles(samples.candles(150).to_frame().reset_index(), newer, 30)
     assert hours_of(joined["timestamp"], samples.first) == list(range(240))
     assert joined["open"][120] == 100
-    gap = chart_data.join_candles(chart_data.candle_frame(samples.candles(100)), newer, 30)
+    gap = chart_data.join_candles(samples.candles(100).to_frame().reset_index(), newer, 30)
     assert gap["timestamp"].diff().max() == 21 * HOUR
     assert len(chart_data.join_candles(newer, shifted(newer, 120), 2)) == 48
 
