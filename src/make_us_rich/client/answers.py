@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from make_us_rich.client.schemas import Fan, Schema
+from make_us_rich.client.schemas import Fan, PairSchema, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,12 +20,9 @@ Price = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 Target = Literal["close", "high", "low"]
 
 
-class Answer(Schema):
+class Answer(PairSchema):
     """What every answer says of the forecast that it follows from."""
 
-    pair: str
-    simulated: bool = False
-    """Whether the candles come from a simulated market."""
     version: str
     architecture: str
     issued_at: datetime
