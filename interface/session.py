@@ -14,7 +14,6 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.requests import Request
@@ -122,7 +121,7 @@ def load_user() -> Usage | None:
     except UnauthorizedError:
         expire()
         return None
-    if known is not None and known.name != found.name:
+    if known and known.name != found.name:
         _restart(Session(token))
     state().user = found
     return found
@@ -133,17 +132,6 @@ def log_in(login: Login) -> None:
     _restart(Session(login.login_token, cookie_change=("POST", issue_ticket(login))))
     if isinstance(login, Registration):
         state().api_token, state().just_registered = login.api_token, True
-
-
-def provider() -> str | None:
-    """Host of the OpenID Connect provider in Streamlit's secrets; None without one."""
-    auth = st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None
-    return urlsplit(auth["server_metadata_url"]).hostname if auth else None
-
-
-def id_token() -> str | None:
-    """The ID token with which the provider has sent the browser back; None once the login has changed."""
-    return None if state().cookie_change[0] else st.user.tokens.get("id")
 
 
 def log_out(*, everywhere: bool = False) -> None:

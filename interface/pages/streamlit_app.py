@@ -3,9 +3,10 @@
 It lies in this folder because Streamlit takes a folder ``pages`` beside its script for pages of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -42,23 +43,12 @@ def main() -> None:
         return
     pages = _pages(user)
     page = st.navigation(pages, position="hidden")
-    state = session.state()
     session.sync_cookie()  # Before the page, which may end the run.
-    if user is None and page.url_path == _PUBLIC:
-        st.page_link(pages[0], label="Log in or register", icon=":material/login:")
-        with error_views.errors_shown():
-            page.run()
-        return
     if user is None:
-        with st.container(key="login"):
-            if _RESET in st.query_params:
-                _show_reset(st.query_params[_RESET])
-            else:
-                _show_login()
-            public = next(each for each in pages if each.url_path == _PUBLIC)
-            st.page_link(public, label="The record of past forecasts, without a login")
+        _show_public(page, pages)
         return
     place = layout.sidebar(user, [each for each in pages if each.visibility == "visible"])
+    state = session.state()
     with error_views.errors_shown():
         if state.api_token and state.just_registered:
             account.show_welcome(state.api_token)
@@ -83,13 +73,30 @@ def _pages(user: Usage | None) -> list[StreamlitPage]:
     ]
 
 
+def _show_public(page: StreamlitPage, pages: Sequence[StreamlitPage]) -> None:
+    """The record, or a form to log in."""
+    if page.url_path == _PUBLIC:
+        st.page_link(pages[0], label="Log in or register", icon=":material/login:")
+        with error_views.errors_shown():
+            page.run()
+        return
+    with st.container(key="login"):
+        if _RESET in st.query_params:
+            _show_reset(st.query_params[_RESET])
+        else:
+            _show_login()
+        public = next(each for each in pages if each.url_path == _PUBLIC)
+        st.page_link(public, label="The record of past forecasts, without a login")
+
+
 def _show_login() -> None:
     """The form; a name that is not registered is offered for registration."""
     layout.header("Log in or register", "How far crypto prices may move in the next 24 hours, hour by hour.")
     if session.state().expired:
         ui.notice("Your login has ended.", "Log in again.", "calm")
     api = session.client()
-    if token := session.id_token():
+    # The provider has sent the browser back with it; once the login has changed, it has served.
+    if not session.state().cookie_change[0] and (token := st.user.tokens.get("id")):
         with error_views.errors_shown():
             session.log_in(api.call("POST", "/login/oidc", Login, json={"id_token": token}))
             st.rerun()
@@ -103,8 +110,10 @@ def _show_login() -> None:
         st.button("Register and log in", type="primary", width="stretch", on_click=_submit, args=(api.register,))
     elif failed:
         error_views.show_inline(error_views.of_error(failed[1]))
-    if (provider := session.provider()) and st.button(f"Log in with {provider}", width="stretch"):
-        st.login()
+    if auth := st.secrets.get("auth") if st.secrets.load_if_toml_exists() else None:
+        provider = urlsplit(auth["server_metadata_url"]).hostname
+        if st.button(f"Log in with {provider}", width="stretch"):
+            st.login()
     st.caption(f"New here? Enter the name and the password that you want. {_RULES}")
 
 
