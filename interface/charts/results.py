@@ -14,13 +14,16 @@ _BINS = 40
 
 def result_figure(gains: Floats, tail: Iterable[TailRisk], unit: str, palette: Palette) -> go.Figure:
     """Histogram of equally likely gains in ``unit``, losses in another colour, with the value at risk of each level."""
-    shares, edges = np.histogram(gains, _result_edges(gains), weights=np.full(len(gains), 100 / len(gains)))
+    width = float(np.ptp(gains)) / _BINS or 1.0
+    # An edge is at zero, so that no bin holds gains and losses.
+    edges = np.arange(np.floor(gains.min() / width), np.floor(gains.max() / width) + 2) * width
+    shares, _ = np.histogram(gains, edges, weights=np.full(len(gains), 100 / len(gains)))
     centres = (edges[:-1] + edges[1:]) / 2
     figure = new_figure(palette, 320, xaxis_title=f"result, {unit}", yaxis_title=f"of the scenarios,{NBSP}%")
     figure.add_bar(
         x=centres.tolist(),
         y=shares.round(2).tolist(),
-        width=float(edges[1] - edges[0]),
+        width=width,
         marker={"color": [palette.fan if centre >= 0 else palette.falling for centre in centres], "line_width": 0},
         hoverinfo="text",
         hovertext=[
@@ -31,15 +34,12 @@ def result_figure(gains: Floats, tail: Iterable[TailRisk], unit: str, palette: P
     )
     for number, each in enumerate(tail):
         figure.add_vline(-each.value_at_risk, line={"color": palette.ink, "width": 1.5, "dash": "dash"})
-        label = {
-            "x": -each.value_at_risk,
-            "y": 1 - 0.1 * number,
-            "yref": "paper",
-            "xanchor": "left",
-            "showarrow": False,
-        }
-        text = f"1 in {round(1 / (1 - each.level))}"
-        figure.add_annotation(text=text, **label, font={"color": palette.ink}, bgcolor=palette.background)
+        place = {"x": -each.value_at_risk, "y": 1 - 0.1 * number, "yref": "paper", "xanchor": "left"}
+        text, colours = (
+            f"1 in {round(1 / (1 - each.level))}",
+            {"bgcolor": palette.background, "font_color": palette.ink},
+        )
+        figure.add_annotation(text=text, showarrow=False, **place, **colours)
     return figure
 
 
@@ -56,10 +56,3 @@ def describe_middle(gains: Floats, unit: str) -> str:
     """Where the middle 80 % of the results are, as a sentence."""
     low, high = np.quantile(gains, (0.1, 0.9))
     return f"Eight of ten results are between {money(low)} and {money(high)} {unit}."
-
-
-def _result_edges(gains: Floats) -> Floats:
-    """Of bins that begin at zero, so that none holds gains and losses."""
-    width = float(gains.max() - gains.min()) / _BINS or 1.0
-    first, last = np.floor(gains.min() / width), np.floor(gains.max() / width) + 1
-    return np.arange(first, last + 1) * width
