@@ -47,11 +47,6 @@ class ApiClient:
         """What is served for each pair."""
         return self.call("GET", "/pairs", schemas.Pairs)
 
-    def predict(self, pair: str) -> schemas.Prediction:
-        """The current forecast; counts as a call, so pages use ``forecasts.current``, which caches it."""
-        base, _, quote = pair.partition("_")
-        return self.call("GET", "/predict", schemas.Prediction, params={"currency": base, "compare": quote})
-
     def call(self, method: str, path: str, schema: type[Parsed], **content: Any) -> Parsed:
         """The parsed response; keywords as for ``send``."""
         response = self.send(method, path, **content)

@@ -3,7 +3,7 @@
 Every function raises an ``ApiError`` where the API does not answer, has no forecast, or refuses.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -21,9 +21,6 @@ from make_us_rich.domain.risk import Floats
 
 Answer = TypeVar("Answer")
 
-STALE_AFTER = timedelta(minutes=62)
-"""A newer candle should have arrived by then; the API uses the same limit."""
-
 
 @dataclass(frozen=True)
 class CurrentForecast:
@@ -35,8 +32,8 @@ class CurrentForecast:
 
     @property
     def stale(self) -> bool:
-        """Whether a newer candle should have arrived by now."""
-        return self.age > STALE_AFTER
+        """Whether a newer candle should have arrived by now; the API uses the same limit."""
+        return self.age > timedelta(minutes=62)
 
     @property
     def file_stem(self) -> str:
@@ -75,7 +72,9 @@ def record(pair: str) -> PairRecord:
 
 def current(pair: str) -> CurrentForecast:
     """The forecast of a pair; costs a call only where a newer forecast has been issued."""
-    prediction, received = _counted(_prediction, [pair], pair)
+    base, _, quote = pair.partition("_")
+    content = {"params": {"currency": base, "compare": quote}}
+    prediction, received = _fetch(Prediction, "/predict", [pair], content)
     status, age = pairs().of(pair), timedelta(seconds=prediction.age_seconds) + (datetime.now(UTC) - received)
     return CurrentForecast(prediction, age, status.problem if status else None)
 
@@ -86,8 +85,7 @@ def answer(schema: type[Answer], path: str, asked: Sequence[str], **content: Any
     Costs a call only where a pair has a newer forecast, or where nothing of the kind was asked before. Keywords are
     those of ``ApiClient.send``: with ``json`` it is a POST.
     """
-    found: Answer = _counted(_answer, asked, schema, path, content)[0]
-    return found
+    return _fetch(schema, path, asked, content)[0]
 
 
 def high_low_fan(pair: str) -> Fan:
@@ -117,14 +115,12 @@ def scenarios(pair: str) -> Floats:
     return np.stack([found.close, found.high, found.low], axis=1)
 
 
-def _counted(
-    fetch: Callable[..., tuple[Answer, datetime]], asked: Sequence[str], *args: Any
-) -> tuple[Answer, datetime]:
-    """What a cached function returns for the current forecasts; the user's calls are up to date afterwards."""
+def _fetch(schema: type[Answer], path: str, asked: Sequence[str], content: dict[str, Any]) -> tuple[Answer, datetime]:
+    """An answer to the current forecasts and when it came; the user's calls are up to date afterwards."""
     found, before = [pairs().of(pair) for pair in asked], datetime.now(UTC)
     issues = [(status.version, status.issued_at) for status in found if status]
     # By user: nobody sees what another user has paid for. By version and time of issue: a new forecast is a new entry.
-    response, received = fetch(session.user().name, issues, *args)
+    response, received = _answer(session.user().name, issues, schema, path, content)
     if received >= before:
         session.state().user = session.user().after_a_call()
     return response, received
@@ -136,12 +132,7 @@ def model(pair: str, version: str) -> Model:  # noqa: ARG001
     return session.client().call("GET", f"/models/{pair}", Model)
 
 
-@st.cache_data(ttl=7200, max_entries=1000, show_spinner=False)
-def _prediction(user: str, issues: object, pair: str) -> tuple[Prediction, datetime]:  # noqa: ARG001
-    return session.client().predict(pair), datetime.now(UTC)
-
-
-@st.cache_data(ttl=7200, max_entries=2000, show_spinner=False)
+@st.cache_data(ttl=7200, max_entries=3000, show_spinner=False)
 def _answer(user: str, issues: object, _schema: Any, path: str, content: dict[str, Any]) -> tuple[Any, datetime]:  # noqa: ARG001
     method = "POST" if "json" in content else "GET"
     return session.client().call(method, path, _schema, **content), datetime.now(UTC)

@@ -74,6 +74,13 @@ def member(anybody: ApiClient, name: str) -> ApiClient:
 
 
 @pytest.fixture
+def issued(member: ApiClient) -> Forecast:
+    """The forecast of btc_usdt, for which the member has made one call."""
+    params = {"currency": "btc", "compare": "usdt"}
+    return member.call("GET", "/predict", Prediction, params=params).forecast
+
+
+@pytest.fixture
 def admin(member: ApiClient, name: str, api: ApiProcess) -> ApiClient:
     """The API as a new admin."""
     make_admin(api, name)
@@ -210,3 +217,9 @@ def open_app(
         return App(script.run())
 
     return run
+
+
+@pytest.fixture
+def opened(open_app: Callable[..., App], member: ApiClient) -> Callable[..., App]:
+    """A page as a new member sees it."""
+    return lambda page="forecast", **parameters: open_app(page, member, **parameters)

@@ -1,7 +1,5 @@
 """The panel Ask, the range of highs and lows, the volatility, and the page Risk: their answers are the API's."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -11,20 +9,14 @@ from make_us_rich.client import answers
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
 
 
-@pytest.fixture
-def opened(open_app, member) -> Callable:
-    """A page as a new member sees it."""
-    return lambda page="forecast", **parameters: open_app(page, member, **parameters)
-
-
 def line_named(app, name: str) -> dict:
     (found,) = [trace for figure in app.figures for trace in figure["data"] if trace.get("name") == name]
     return found
 
 
-def test_a_question_is_answered_in_words_and_drawn_and_costs_one_call(opened, member: ApiClient, plain) -> None:
+def test_a_question_is_answered_in_words_and_drawn_and_costs_one_call(opened, member: ApiClient, issued, plain) -> None:
     app = opened(horizon="6")
-    last_close = member.predict("btc_usdt").forecast.last_close
+    last_close = issued.last_close
     price = app.test.number_input(key="price of btc_usdt").value
     assert price == pytest.approx(1.01 * last_close, rel=1e-4)
     assert member.me().used == 2
@@ -68,9 +60,9 @@ def test_closes_are_shown_where_there_are_no_calls_for_highs_and_lows(opened, ad
     assert "past" in str([trace.get("legendgroup") for trace in app.figures[0]["data"]])
 
 
-def test_the_risk_of_a_position_is_the_apis_and_a_change_costs_nothing(opened, member, plain) -> None:
+def test_the_risk_of_a_position_is_the_apis_and_a_change_costs_nothing(opened, member, issued, plain) -> None:
     app = opened("risk")
-    last_close, side = member.predict("btc_usdt").forecast.last_close, "short"
+    last_close, side = issued.last_close, "short"
     app.test.selectbox[1].set_value(side)
     stop, target = (float(f"{last_close * (1 + move):.5g}") for move in (0.01, -0.02))
     app.test.number_input(key="stop in btc_usdt").set_value(stop)
@@ -91,10 +83,7 @@ def test_the_risk_of_a_position_is_the_apis_and_a_change_costs_nothing(opened, m
     app.test.number_input(key="stop in btc_usdt").set_value(None)
     assert "Target reached" in app.press("Show the risk").text
     assert member.me().used == used + 1  # That of this test.
-
-
-def test_a_stop_on_the_wrong_side_is_explained(opened) -> None:
-    app = opened("risk")
+    app.test.selectbox[1].set_value("long")
     app.test.number_input(key="stop in btc_usdt").set_value(1e9)
     assert "of a long position is not below the last close" in app.press("Show the risk").text
 

@@ -4,19 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from interface import catalog_reader, session
+from interface import catalog_reader, forecasts, session
 from interface.api_client import ApiClient
 from interface.pages import account
 from make_us_rich.backtest.multiple_testing import verdict_rows
 from make_us_rich.client import UnauthorizedError
 from make_us_rich.client.alerts import Alert
-from make_us_rich.client.schemas import ApiToken, Fan, Pairs, Prediction
+from make_us_rich.client.schemas import ApiToken, Fan, Pairs
 from make_us_rich.domain.evaluation import EvaluationReport
 from make_us_rich.domain.event_scores import AtRisk
 from make_us_rich.domain.live import HorizonScores, LiveScores, WindowScores
@@ -31,21 +31,15 @@ COMMANDS = {
 }
 
 
-@pytest.fixture
-def opened(open_app, member) -> Callable:
-    """A page as a new member sees it."""
-    return lambda page="forecast", **parameters: open_app(page, member, **parameters)
-
-
 def candlesticks(app) -> dict:
     (figure,) = app.figures
     (trace,) = [each for each in figure["data"] if each["type"] == "candlestick"]
     return trace
 
 
-def test_the_page_has_ranges_record_and_ages_and_five_days_with_the_past(opened, member, plain) -> None:
-    app, forecast = opened(), member.predict("btc_usdt").forecast
-    assert f"{forecast.last_close:,.2f} USDT" in app.text
+def test_the_page_has_ranges_record_and_ages_and_five_days_with_the_past(opened, issued, plain) -> None:
+    app = opened()
+    assert f"{issued.last_close:,.2f} USDT" in app.text
     for words in ("In the next hour", "By tomorrow", "Record of the 80 % range", "Skill in the backtest", "No edge:"):
         assert words in app.text
     # The exchange's clock stands at half past ten.
@@ -62,16 +56,17 @@ def test_the_page_has_ranges_record_and_ages_and_five_days_with_the_past(opened,
 
 
 def test_the_address_selects_the_baseline_whose_cards_are_its_own(opened, member, monkeypatch) -> None:
-    predict = ApiClient.predict
+    current = forecasts.current
 
-    def with_another_champion(client: ApiClient, pair: str) -> Prediction:
-        prediction = predict(client, pair)
-        update = {"architecture": "har", "baseline": Fan(**prediction.forecast.model_dump())}
-        return prediction.model_copy(update={"forecast": prediction.forecast.model_copy(update=update)})
+    def with_another_champion(pair: str) -> forecasts.CurrentForecast:
+        found = current(pair)
+        forecast = found.prediction.forecast
+        forecast = forecast.model_copy(update={"architecture": "har", "baseline": Fan(**forecast.model_dump())})
+        return replace(found, prediction=found.prediction.model_copy(update={"forecast": forecast}))
 
     renamed = [{**each.model_dump(), "architecture": "har"} for each in member.pairs().pairs]
     monkeypatch.setattr(ApiClient, "pairs", lambda _: Pairs(pairs=renamed, as_of=None))
-    monkeypatch.setattr(ApiClient, "predict", with_another_champion)
+    monkeypatch.setattr(forecasts, "current", with_another_champion)
     app = opened(pair="btc_usdt", horizon="7", days="2", model="baseline")
     assert [app.test.selectbox(key=key).value for key in ("pair", "horizon", "model")] == ["btc_usdt", 7, "baseline"]
     assert len(candlesticks(app)["x"]) == 48
