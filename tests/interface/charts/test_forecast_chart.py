@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interface.charts.chart_data import NamedFan, Selection, candle_frame, past_intervals
+from interface.charts.chart_data import NamedFan, Selection, past_intervals
 from interface.charts.forecast import ForecastChart, forecast_figure
 from interface.charts.results import describe_tail, result_figure
 from interface.charts.style import LIGHT
@@ -17,7 +17,7 @@ from make_us_rich.domain.risk import TailRisk
 def chart(samples) -> ForecastChart:
     """Two days of candles, the fan, the baseline's, and past forecasts with a gap."""
     prediction = samples.prediction()
-    candles = candle_frame(prediction.data)
+    candles = prediction.data.to_frame().reset_index()
     fans = Selection("btc_usdt", baseline=False, horizon=1, days=2).fans(prediction.forecast)
     return ForecastChart("btc_usdt", candles, *fans, past_intervals(samples.past(), candles), 1)
 
@@ -34,7 +34,7 @@ def test_a_candle_is_at_its_close_and_shows_prices_and_volume(chart) -> None:
     assert drawn.hovertext[0] == "<b>101.00 USDT</b><br>open 100.00<br>high 102.00<br>low 99.000<br>volume 5 BTC"
 
 
-def test_the_fan_has_three_intervals_from_the_last_close(chart) -> None:
+def test_the_fan_has_three_intervals_and_a_line_only_with_an_edge(chart, samples, plain) -> None:
     drawn = traces(chart, legendgroup="fan", fill="toself")
     assert [each.meta for each in drawn] == [90, 80, 50]
     # The last close is 148 after two days; the 24th hour spreads by 24 times 9, 6 and 2.
@@ -42,9 +42,6 @@ def test_the_fan_has_three_intervals_from_the_last_close(chart) -> None:
         (148, 148 + 24 * spread, 148 - 24 * spread) for spread in (9, 6, 2)
     ]
     assert (drawn[0].x[0], drawn[0].x[24]) == ("2025-03-03 00:00", "2025-03-04 00:00")
-
-
-def test_the_median_is_a_line_only_with_an_edge_and_shows_all_intervals(chart, samples, plain) -> None:
     (median,) = traces(chart, legendgroup="fan", fill=None)
     expected = "<b>har, 1 h ahead</b> (USDT)<br>50 %: 146.0 – 150.0<br>80 %: 142 – 154<br>90 %: 139 – 157"
     assert (plain(median.hovertext[0]), median.line.width) == (expected, 0)
@@ -76,25 +73,18 @@ def test_past_forecasts_are_interrupted_by_gaps(chart, plain) -> None:
         assert traces(replace(chart, past=past), legendgroup="past") == []
 
 
-GAINS = np.linspace(-100, 99, 200)
-
-
-def test_the_histogram_has_all_results_and_no_bar_of_gains_and_losses() -> None:
-    (bars,) = result_figure(GAINS, [TailRisk(0.95, 90.0, 95.0)], "USDT", LIGHT).data
+def test_the_histogram_has_all_results_no_bar_of_gains_and_losses_and_lines_at_the_values_at_risk() -> None:
+    figure = result_figure(
+        np.linspace(-100, 99, 200), [TailRisk(0.95, 90.0, 95.0), TailRisk(0.99, 98.0, 99.0)], "USDT", LIGHT
+    )
+    (bars,) = figure.data
     assert sum(bars.y) == pytest.approx(100)
     losses = sum(y for y, colour in zip(bars.y, bars.marker.color, strict=True) if colour == LIGHT.falling)
     assert losses == pytest.approx(50)
-    # A bar is a 40th of the results wide, and one begins at zero.
+    # A bar is a 40th of the results wide, and one begins at zero; equal results are one bar.
     assert (bars.width, min(abs(x - bars.width / 2) for x in bars.x)) == pytest.approx((199 / 40, 0))
-
-
-def test_the_value_at_risk_is_a_line_on_the_side_of_losses() -> None:
-    layout = result_figure(GAINS, [TailRisk(0.95, 90.0, 95.0), TailRisk(0.99, 98.0, 99.0)], "USDT", LIGHT).layout
-    assert [line.x0 for line in layout.shapes] == [-90, -98]
-    assert [note.text for note in layout.annotations] == ["1 in 20", "1 in 100"]
-
-
-def test_equal_results_are_one_bar() -> None:
+    assert [line.x0 for line in figure.layout.shapes] == [-90, -98]
+    assert [note.text for note in figure.layout.annotations] == ["1 in 20", "1 in 100"]
     (bars,) = result_figure(np.full(60, -12.0), [], "USDT", LIGHT).data
     assert (bars.y, bars.marker.color) == ((100,), (LIGHT.falling,))
 
