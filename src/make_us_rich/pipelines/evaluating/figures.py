@@ -158,10 +158,10 @@ def _fan(backtest: Backtest, name: str, hours: list[str]) -> Iterator[Trace]:
             points = hours, prices(BASELINE, level)
             edge = line("baseline, 90 % interval", points, stroke(GREY, BASELINE), _PRICE_HOVER)
             yield edge | {"showlegend": shown, "legendgroup": BASELINE}
-    ends = np.column_stack([prices(name, level) for level in INTERVALS[90]])
+    ends = zip(*(numbers(prices(name, level)) for level in INTERVALS[90]), strict=True)
     hover = _PRICE_HOVER + "<br>90 % between %{customdata[0]:,.6~g} and %{customdata[1]:,.6~g}"
     median = line("median", (hours, prices(name, 0.5)), {"color": BLUE, "width": 2}, hover)
-    yield median | {"customdata": [numbers(row) for row in ends]}
+    yield median | {"customdata": list(map(list, ends))}
 
 
 def _prices(backtest: Backtest, name: str, hours: list[str]) -> Iterator[Trace]:

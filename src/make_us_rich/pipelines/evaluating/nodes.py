@@ -141,7 +141,7 @@ def evaluate_all(
 ) -> tuple[list[ChallengerResult], dict[str, ServedForecasts]]:
     """Bring every challenger before the gate, then the ensemble of those that passed; as ``evaluate_recipes``."""
     recipes = {name: {name: values} for name, values in challengers.items() if name != BASELINE}
-    hashes = [config_hash(recipe) for recipe in recipes.values()]
+    hashes = list(map(config_hash, recipes.values()))
     context = replace(context, n_comparisons=comparisons.count(hashes, rules.at))
     results, served = evaluate_recipes(context, recipes, rules)
     members = {each.architecture: challengers[each.architecture] for each in results if each.verdict.publish}
@@ -149,16 +149,15 @@ def evaluate_all(
         together = {target: each.with_mean(list(members)) for target, each in context.backtests.items()}
         count = comparisons.count([*hashes, config_hash(members)], rules.at)
         context = replace(context, backtests=together, n_comparisons=count)
-        more, more_served = evaluate_recipes(context, {"+".join(members): members}, rules)
-        results, served = [*results, *more], served | more_served
+        more, of_ensemble = evaluate_recipes(context, {"+".join(members): members}, rules)
+        results, served = results + more, served | of_ensemble
     return results, served
 
 
 def update_verdicts(stored_verdicts: pd.DataFrame, evaluation_report: dict[str, Any], dry_run: bool) -> pd.DataFrame:
     """Add this run's verdicts to the verdict log, unless it is a dry run; see ``verdict_rows`` for the columns."""
     report = EvaluationReport.model_validate(evaluation_report)
-    identifiers = {result.architecture: config_hash(result.recipe) for result in report.challengers}
-    rows = verdict_rows(report, identifiers)
+    rows = verdict_rows(report, {result.architecture: config_hash(result.recipe) for result in report.challengers})
     # Release 0.1 named the column so.
     stored = stored_verdicts.rename(columns={"tried": "n_comparisons"})
     if dry_run:
@@ -255,17 +254,19 @@ class PublishingRules:
             return best.architecture, best.verdict
         reasons = "; ".join(f"{each.architecture} {each.verdict.reason}" for each in results)
         reasons = reasons or "there was no challenger"
-        if serving not in (None, BASELINE):
-            return BASELINE, Verdict(publish=False, reason=f"the champion stays: {reasons}")
         # The baseline needs fresh candles without a gap in the hours that it sees, but no minimum for training.
         usable = self.report.valid or (self.report.fresh and self.report.cause is not None)
         faults = self._recent_gaps({BASELINE: self.baseline}) if usable else self.report.reasons
-        if faults:
-            return BASELINE, Verdict(publish=False, reason=f"refused: {'; '.join(faults)}")
-        reason = f"no edge: the baseline is served ({reasons})"
-        if serving and self.newer_hours < self.gate.refresh_hours:
-            return BASELINE, Verdict(publish=False, reason=f"unchanged: {reason}; it is being served already")
-        return BASELINE, Verdict(publish=True, reason=reason)
+        publish, reason = False, f"no edge: the baseline is served ({reasons})"
+        if serving not in (None, BASELINE):
+            reason = f"the champion stays: {reasons}"
+        elif faults:
+            reason = f"refused: {'; '.join(faults)}"
+        elif serving and self.newer_hours < self.gate.refresh_hours:
+            reason = f"unchanged: {reason}; it is being served already"
+        else:
+            publish = True
+        return BASELINE, Verdict(publish=publish, reason=reason)
 
     def _recent_gaps(self, recipe: Recipe) -> tuple[str, ...]:
         hours = max(find_feature_set(each["feature_set"]).min_history(each["lookback"]) for each in recipe.values())

@@ -45,13 +45,7 @@ def build_report(
     run: RunContext,
 ) -> str:
     """All figures as one HTML page that needs no network: plotly.js is inside, compressed."""
-    figures = {
-        "forecast": fan,
-        "coverage": coverage,
-        "skill": skill,
-        "errors": errors,
-        "reliability": reliability,
-    }
+    figures = {"forecast": fan, "coverage": coverage, "skill": skill, "errors": errors, "reliability": reliability}
     market = ", simulated market" if evaluation_report["simulated"] else ""
     places = "\n".join(f'<div class="figure" id="{name}"></div>' for name in figures)
     # No text of the data can end the script.
