@@ -108,40 +108,34 @@ def run(at: datetime, minutes: float | None = 1, error: str | None = None) -> Pi
     return PipelineRun(pair="a_b", pipeline="monitor_a_b", started=started, reason=error or "", **result)
 
 
-def missed(*runs: PipelineRun, ahead: timedelta = timedelta()) -> pd.DataFrame:
-    """Found after a forecast at the start and another one two hours later."""
-    now = START + 2 * HOUR
-    return update_missed(NONE, [START, now], None, runs, now + 2 * MINUTE, ahead)
+PAST = timedelta(days=-300)
 
 
 @pytest.mark.parametrize(
-    ("runs", "kind", "words"),
+    ("runs", "ahead", "kind", "words"),
     [
-        ([], "no_run", "the machine, its schedule or the store was down"),
+        ([], timedelta(), "no_run", "the machine, its schedule or the store was down"),
         (
-            [run(START + HOUR, error="first"), run(START + HOUR + 9 * MINUTE, error="second")],
-            "failed",
-            "the run failed: second",
+            *([run(START + HOUR, error="first"), run(START + HOUR + 9 * MINUTE, error="second")], timedelta()),
+            *("failed", "the run failed: second"),
         ),
-        ([run(START + HOUR, minutes=None)], "killed", "the run was killed"),
-        ([run(START + HOUR, minutes=70)], "slow", "did not finish within the hour"),
-        ([run(START + HOUR)], UNEXPLAINED, "neither a forecast nor a reason"),
+        ([run(START + HOUR, minutes=None)], timedelta(), "killed", "the run was killed"),
+        ([run(START + HOUR, minutes=70)], timedelta(), "slow", "did not finish within the hour"),
+        ([run(START + HOUR)], timedelta(), UNEXPLAINED, "neither a forecast nor a reason"),
+        # Runs are recorded by the machine's clock.
+        ([run(START + HOUR - PAST, error="down")], PAST, "failed", "the run failed: down"),
     ],
-    ids=["nothing ran", "failed twice", "killed", "slow", "succeeded"],
+    ids=["nothing ran", "failed twice", "killed", "slow", "succeeded", "an exchange that lives in the past"],
 )
-def test_the_runs_of_the_hour_explain_it(runs: list[PipelineRun], kind: str, words: str) -> None:
-    frame = missed(*runs)
+def test_the_runs_of_the_hour_explain_it(runs: list[PipelineRun], ahead: timedelta, kind: str, words: str) -> None:
+    now = START + 2 * HOUR
+    # Forecasts were issued at the start and two hours later.
+    frame = update_missed(NONE, [START, now], None, runs, now + 2 * MINUTE, ahead)
     (found,) = frame.to_dict("records")
 
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == MISSED_DTYPES
     assert (found["hour"], found["kind"]) == (pd.Timestamp(START + HOUR), kind)
     assert words in found["reason"]
-
-
-def test_runs_are_recorded_by_the_machines_clock_and_the_exchange_may_live_in_the_past() -> None:
-    ahead = timedelta(days=-300)
-
-    assert missed(run(START + HOUR - ahead, error="down"), ahead=ahead)["kind"].tolist() == ["failed"]
 
 
 def test_only_the_current_run_speaks_for_the_current_hour() -> None:

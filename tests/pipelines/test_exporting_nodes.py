@@ -20,7 +20,6 @@ from make_us_rich.domain.manifest import ARTIFACTS, Manifest, sha256
 from make_us_rich.inference.past import past_forecasts_of
 from make_us_rich.pipelines.exporting.nodes import (
     ExportingParameters,
-    installed_versions,
     promote,
     publish_artifacts,
     select_retained_versions,
@@ -154,21 +153,16 @@ def test_no_manifest_is_written_when_the_store_gives_back_something_else(damaged
         write_manifest(CANDIDATE, CANDIDATE["checksums"], **torn, run=RUN)
 
 
-def test_the_packages_that_are_installed_are_named_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    from make_us_rich.pipelines.exporting import nodes
-
-    monkeypatch.setattr(nodes, "PACKAGES", ("numpy", "no-such-package"))
-
-    assert list(installed_versions()) == ["numpy"]
-
-
-def test_a_publishable_version_becomes_the_champion_at_the_moment_of_its_promotion() -> None:
+def test_a_publishable_version_names_the_installed_packages_and_becomes_the_champion_when_it_is_promoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("make_us_rich.pipelines.exporting.nodes.PACKAGES", ("numpy", "no-such-package"))
     moment = STARTED + timedelta(minutes=3)
     manifest = write_manifest(CANDIDATE, CANDIDATE["checksums"], **OWN, run=RUN)
     pointer = promote(manifest, SERVED, replace(RUN, clock=lambda: moment))
 
     read = Manifest.read(manifest, "btc_usdt")
-    assert (read.version, read.git_revision, read.packages) == (VERSION, "0123abc", installed_versions())
+    assert (read.version, read.git_revision, read.packages) == (VERSION, "0123abc", {"numpy": np.__version__})
     assert (pointer.version, pointer.promotions[-1].at) == (VERSION, moment)
     assert pointer.promotions[-1].reason == CANDIDATE["verdict"]["reason"]
     assert pointer.promotions[:-1] == SERVED.promotions

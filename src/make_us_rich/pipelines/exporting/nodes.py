@@ -70,25 +70,20 @@ def write_manifest(
     scenario_ranks: bytes,
     run: RunContext,
 ) -> dict[str, Any]:
-    """Return the manifest, after the artifacts were stored and read back unchanged.
+    """Return the manifest, with the installed packages, after the artifacts were stored and read back unchanged.
 
     Raises:
         ArtifactError: The store gave back something else.
     """
     card = Candidate.model_validate(candidate).model_dump() | {"checksums": checksums}
-    manifest = Manifest(**card, version=run.version, packages=installed_versions(), git_revision=run.git_revision)
+    packages = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            packages[package] = version(package)
+    manifest = Manifest(**card, version=run.version, packages=packages, git_revision=run.git_revision)
     for artifact, content in zip(ARTIFACTS, (onnx_model, baseline_onnx, past_forecasts, scenario_ranks), strict=True):
         manifest.verify(artifact, content)
     return manifest.model_dump(mode="json")
-
-
-def installed_versions() -> dict[str, str]:
-    """Return the versions of the installed packages that a model depends on."""
-    found = {}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 def promote(manifest: dict[str, Any], stored_champion: ChampionPointer, run: RunContext) -> ChampionPointer:
