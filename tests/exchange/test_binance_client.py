@@ -77,16 +77,12 @@ def test_binance_is_imported_by_the_first_request():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_dataset_loads_a_client_and_refuses_to_save(exchange):
-    dataset = ExchangeKlinesDataset(url=exchange().url)
-    assert dataset.load().now() == NOW
-    with pytest.raises(DatasetError, match="candles cannot be saved to the exchange"):
-        dataset.save("candles")
-
-
-def test_dataset_shows_no_credentials_and_refuses_misspelt_ones():
+def test_dataset_loads_a_client_refuses_to_save_and_shows_no_credentials(exchange):
+    assert ExchangeKlinesDataset(url=exchange().url).load().now() == NOW
     credentials = {"key": "k-1234", "secret": "s-5678"}
     dataset = ExchangeKlinesDataset(url="http://me:hunter2@127.0.0.1:1", credentials=credentials)
+    with pytest.raises(DatasetError, match="candles cannot be saved to the exchange"):
+        dataset.save("candles")
     with pytest.raises(DatasetError, match="credentials may hold `key` and `secret`, nothing else") as caught:
         ExchangeKlinesDataset(url="http://127.0.0.1:1", credentials={"api_key": "k-1234"})
     shown = f"{dataset!r} {dataset} {caught.value}"
