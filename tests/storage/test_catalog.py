@@ -28,25 +28,17 @@ def project(tmp_path, monkeypatch):
     return lay_out(tmp_path)
 
 
-def test_relative_paths_are_taken_from_the_project(project, monkeypatch):
+def test_the_project_is_found_upward_or_by_the_environment(project, monkeypatch):
+    (project / "notebooks").mkdir()
+    monkeypatch.chdir(project / "notebooks")
+    monkeypatch.delenv(PROJECT_VARIABLE, raising=False)
+    assert find_project() == project.resolve()
     monkeypatch.chdir("/")
     assert str(open_catalog(project_path=project)["btc_usdt.champion"]._filepath).startswith(f"{project}/data")
-
-
-@pytest.mark.parametrize("given", ["parent", "environment"])
-def test_the_project_is_found_upward_or_by_the_environment(project, monkeypatch, given):
-    (project / "notebooks").mkdir()
-    monkeypatch.chdir(project / "notebooks" if given == "parent" else "/")
-    if given == "environment":
-        monkeypatch.setenv(PROJECT_VARIABLE, str(project))
-    assert find_project() == project.resolve()
-
-
-def test_no_project_says_what_to_do(monkeypatch):
-    monkeypatch.chdir("/")
-    monkeypatch.delenv(PROJECT_VARIABLE, raising=False)
     with pytest.raises(ParameterError, match=f"go to its folder, where conf/ is, or set {PROJECT_VARIABLE}"):
         find_project()
+    monkeypatch.setenv(PROJECT_VARIABLE, str(project))
+    assert find_project() == project.resolve()
 
 
 def test_an_unknown_environment_names_those_there_are(project):
@@ -94,13 +86,10 @@ def test_the_session_token_of_temporary_keys_reaches_the_store(production):
     assert (credentials.access_key, credentials.token) == ("me", "passing")
 
 
-def test_base_needs_no_variable(monkeypatch):
+def test_base_needs_no_variable_and_the_documentation_names_every_one(monkeypatch):
     for name in PRODUCTION:
         monkeypatch.delenv(name, raising=False)
     assert open_config("base", REPO)["credentials"] == {"storage": {}, "exchange": {}}
-
-
-def test_the_documentation_names_every_variable():
     page = (REPO / "docs" / "publishing.md").read_text()
     assert [name for name in [*PRODUCTION, PROJECT_VARIABLE] if name not in page] == []
 
@@ -111,13 +100,10 @@ def test_a_folder_that_kedro_cannot_read_is_refused(tmp_path: Path, name: str):
         open_catalog("base", lay_out(tmp_path / name))
 
 
-def test_a_file_that_is_not_utf8_is_named(project):
-    (project / "conf/base/parameters.yml").write_text("pairs: [btc_usdt]", encoding="utf-16")
-    with pytest.raises(ParameterError, match=r"base/parameters\.yml: the file is not UTF-8 .*; save it as UTF-8"):
-        open_catalog("base", project)
-
-
-def test_a_key_in_two_files_is_one_line(project):
+def test_a_key_in_two_files_and_a_file_that_is_not_utf8_are_named_in_one_line(project):
     write_config(project, "base", catalog_again={"{pair}.champion": {"type": "pickle.PickleDataset"}})
     with pytest.raises(ParameterError, match=r"Duplicate keys found in .*; correct the configuration in conf/"):
+        open_catalog("base", project)
+    (project / "conf/base/parameters.yml").write_text("pairs: [btc_usdt]", encoding="utf-16")
+    with pytest.raises(ParameterError, match=r"base/parameters\.yml: the file is not UTF-8 .*; save it as UTF-8"):
         open_catalog("base", project)

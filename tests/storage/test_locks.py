@@ -24,73 +24,64 @@ with pair_lock(sys.argv[1], "btc_usdt", json.loads(sys.argv[2]), stale=1):
 """
 
 
+@pytest.fixture
+def lease(s3_server, bucket):
+    """Root, pair and credentials of a bucket."""
+    return f"s3://{bucket}/store", "btc_usdt", s3_server.credentials()
+
+
 @pytest.fixture(params=["folder", "bucket"])
 def where(request, tmp_path):
-    """Root and credentials."""
-    if request.param == "folder":
-        return str(tmp_path), {}
-    return f"s3://{request.getfixturevalue('bucket')}/store", request.getfixturevalue("s3_server").credentials()
-
-
-def started(root: str, credentials: dict) -> subprocess.Popen:
-    arguments = [sys.executable, "-c", HOLDER, root, json.dumps(credentials)]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"held\n"
-    return process
+    """Root, pair and credentials."""
+    return request.getfixturevalue("lease") if request.param == "bucket" else (str(tmp_path), "btc_usdt", {})
 
 
 def test_a_second_run_is_refused_at_once_and_told_who_holds_it(where):
-    with (
-        pair_lock(where[0], "btc_usdt", where[1]),
-        pytest.raises(LockedError, match=r"btc_usdt: another run \(process \d+, since \d\d:.* UTC\) holds it; wait"),
-        pair_lock(where[0], "btc_usdt", where[1]),
-    ):
+    message = r"btc_usdt: another run \(process \d+, since \d\d:.* UTC\) holds it; wait"
+    with pair_lock(*where), pytest.raises(LockedError, match=message), pair_lock(*where):
         pass
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("training failed")])
 def test_the_pair_is_free_when_the_run_has_ended_or_failed_and_another_one_always(where, error):
-    with suppress(RuntimeError), pair_lock(where[0], "btc_usdt", where[1]):
-        with pair_lock(where[0], "eth_usdt", where[1]) as other:
+    with suppress(RuntimeError), pair_lock(*where):
+        with pair_lock(where[0], "eth_usdt", where[2]) as other:
             other.check()
         if error:
             raise error
-    with pair_lock(where[0], "btc_usdt", where[1]) as held:
+    with pair_lock(*where) as held:
         held.check()
 
 
 def test_a_killed_run_does_not_hold_the_pair_for_long(where):
-    with started(*where) as run:
-        with (
-            pytest.raises(LockedError, match=rf"process {run.pid}, since"),
-            pair_lock(where[0], "btc_usdt", where[1]),
-        ):
+    arguments = [sys.executable, "-c", HOLDER, where[0], json.dumps(where[2])]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as run:
+        assert run.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError, match=rf"process {run.pid}, since"), pair_lock(*where):
             pass
         run.send_signal(signal.SIGKILL)
-    if where[1]:
+    if where[2]:
         time.sleep(2.1)  # A lease goes stale by the store's clock, whose times of objects are whole seconds.
-    with pair_lock(where[0], "btc_usdt", where[1], stale=1):
+    with pair_lock(*where, stale=1):
         pass
 
 
-def test_a_lease_is_retained_by_renewing_it(s3_server, bucket):
-    where = (f"s3://{bucket}", "btc_usdt", s3_server.credentials())
-    with pair_lock(*where, renew=0.3, stale=1) as held:
+def test_a_lease_is_retained_by_renewing_it(lease):
+    with pair_lock(*lease, renew=0.3, stale=1) as held:
         time.sleep(2.1)
-        with pytest.raises(LockedError, match="another run"), pair_lock(*where, stale=1):
+        with pytest.raises(LockedError, match="another run"), pair_lock(*lease, stale=1):
             pass
         held.check()
 
 
-def test_only_one_of_many_takes_over_a_stale_lease_and_keeps_it(s3_server, bucket):
-    where = (f"s3://{bucket}", "btc_usdt", s3_server.credentials())
-    lost, done = pair_lock(*where, renew=99, stale=99), threading.Event()
+def test_only_one_of_many_takes_over_a_stale_lease_and_keeps_it(lease):
+    lost, done = pair_lock(*lease, renew=99, stale=99), threading.Event()
     lost.__enter__()
     time.sleep(2.1)
 
     def take() -> str:
         try:
-            with pair_lock(*where, stale=1):
+            with pair_lock(*lease, stale=1):
                 done.wait(60)
                 return "taken"
         except LockedError:
@@ -100,17 +91,16 @@ def test_only_one_of_many_takes_over_a_stale_lease_and_keeps_it(s3_server, bucke
         takers = [pool.submit(take) for _ in range(6)]
         wait_until(lambda: sum(taker.done() for taker in takers) == 5)
         lost.__exit__(None, None, None)
-        with pytest.raises(LockedError, match="another run"), pair_lock(*where):
+        with pytest.raises(LockedError, match="another run"), pair_lock(*lease):
             pass  # The run that lost the lease does not delete its new holder's.
         done.set()
         assert sorted(taker.result() for taker in takers) == ["refused"] * 5 + ["taken"]
 
 
-def test_a_run_that_lost_its_lease_is_reported_before_it_publishes(s3_server, bucket):
-    where = (f"s3://{bucket}", "btc_usdt", s3_server.credentials())
-    with pair_lock(*where, renew=2.3, stale=99) as held:
+def test_a_run_that_lost_its_lease_is_reported_before_it_publishes(lease):
+    with pair_lock(*lease, renew=2.3, stale=99) as held:
         time.sleep(2.1)
-        with pair_lock(*where, stale=1) as other:
+        with pair_lock(*lease, stale=1) as other:
             time.sleep(0.5)
             with pytest.raises(LockedError, match="another run may hold the pair, so run it again"):
                 held.check()

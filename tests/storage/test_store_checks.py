@@ -28,16 +28,12 @@ def test_errors_of_the_disk_name_the_file_and_the_remedy(number, line):
     assert line in explained
 
 
-def test_a_cause_is_found_below_other_errors():
+def test_a_cause_is_found_below_other_errors_and_our_own_one_speaks_for_itself():
     outer = RuntimeError("node failed")
     outer.__cause__ = ValueError("while saving")
     outer.__cause__.__context__ = OSError(errno.ENOSPC, "full")
     assert explain(outer) == "the disk is full; free some space and run again"
-
-
-def test_our_own_error_speaks_for_itself():
-    outer = OSError(errno.EIO, "I/O")
-    outer.__cause__ = ArtifactError("btc_usdt: no model;\n run it")
+    outer.__cause__.__context__.__cause__ = ArtifactError("btc_usdt: no model;\n run it")
     assert explain(outer) == "btc_usdt: no model; run it"
 
 
@@ -45,10 +41,8 @@ def test_a_stage_without_the_one_before_it_is_reported_so(tmp_path):
     features = PartitionedDataset(path=str(tmp_path), dataset="pandas.ParquetDataset")
     with pytest.raises(DatasetError) as caught:
         features.load()
-    assert (
-        explain(caught.value)
-        == f"No partitions found in '{tmp_path}'; run the pair again, with the stages before this one"
-    )
+    remedy = "run the pair again, with the stages before this one"
+    assert explain(caught.value) == f"No partitions found in '{tmp_path}'; {remedy}"
 
 
 def test_what_is_not_the_stores_is_not_explained():
@@ -61,13 +55,10 @@ def test_what_is_not_the_stores_is_not_explained():
     assert [explain(error) for error in (wrapped, circle, suppressed)] == [None] * 3
 
 
-def test_a_folder_that_is_there_or_can_be_made_can_be_used(tmp_path):
+def test_a_folder_that_is_there_or_can_be_made_can_be_used_and_a_file_in_the_way_is_named(tmp_path):
     check_storage(str(tmp_path))
     check_storage(str(tmp_path / "not" / "there" / "yet"))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "data").touch()
     with pytest.raises(StorageError, match="data: a file is where a folder should be"):
         check_storage(str(tmp_path / "data" / "01_raw"))
