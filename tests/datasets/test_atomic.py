@@ -19,7 +19,9 @@ from make_us_rich.datasets.atomic import write_whole
 from make_us_rich.datasets.files import JSONDataset, ParquetDataset, PickleDataset
 from make_us_rich.storage import call_bucket
 
-NOBODY = 65534
+
+def write(path: Path) -> None:
+    write_whole(LocalFileSystem(), str(path), lambda file: file.write(b"x"))
 
 
 class Unpicklable:
@@ -49,28 +51,21 @@ def test_data_that_cannot_be_encoded_leave_the_old_file_and_no_version(store, da
     assert not versioned.exists()
 
 
-@pytest.fixture
-def open_folder():
-    """A folder that other users reach, which tmp_path's parents do not let them."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-def test_denied_permission_leaves_the_old_file_and_reports_it(open_folder):
-    thing = JSONDataset(filepath=str(open_folder / "thing.json"))
-    thing.save("old")
-    open_folder.chmod(0o555)
+def test_denied_permission_leaves_the_old_file_and_reports_it():
     user = os.geteuid()
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(DatasetError, match=r"thing.json: permission denied; give this user read and write"):
-            thing.save("new")
-    finally:
-        os.seteuid(user)
-        open_folder.chmod(0o755)
-    assert thing.load() == "old"
+    with tempfile.TemporaryDirectory() as folder:  # Other users reach it, which tmp_path's parents do not let them.
+        thing = JSONDataset(filepath=f"{folder}/thing.json")
+        thing.save("old")
+        Path(folder).chmod(0o555)
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(DatasetError, match=r"thing.json: permission denied; give this user read and write"):
+                thing.save("new")
+        finally:
+            os.seteuid(user)
+            Path(folder).chmod(0o755)
+        assert thing.load() == "old"
 
 
 def test_a_failing_sync_leaves_the_old_file(tmp_path, monkeypatch):
@@ -101,22 +96,22 @@ def test_a_killed_run_leaves_the_old_file_and_the_next_one_cleans_up(tmp_path):
         run.send_signal(signal.SIGKILL)
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.glob(".*.part")] == [f".thing.json.{run.pid}.{run.pid}.part"]
-    write_whole(LocalFileSystem(), str(target), lambda file: file.write(b"next"))
+    write(target)
     assert [path.name for path in tmp_path.iterdir()] == ["thing.json"]
-    assert target.read_bytes() == b"next"
+    assert target.read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("name", [f".thing.json.{os.getppid()}.1.part", ".other.json.999999999.1.part"])
 def test_the_part_of_a_living_run_or_of_another_file_is_left(tmp_path, name):
     (tmp_path / name).touch()
-    write_whole(LocalFileSystem(), str(tmp_path / "thing.json"), lambda file: file.write(b"x"))
+    write(tmp_path / "thing.json")
     assert (tmp_path / name).exists()
 
 
 def test_files_keep_the_users_mask(tmp_path):
     old = os.umask(0o027)
     try:
-        write_whole(LocalFileSystem(), str(tmp_path / "thing"), lambda file: file.write(b"x"))
+        write(tmp_path / "thing")
     finally:
         os.umask(old)
     assert (tmp_path / "thing").stat().st_mode & 0o777 == 0o640

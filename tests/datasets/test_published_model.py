@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError, Version
 
+from make_us_rich.datasets import atomic
 from make_us_rich.datasets import published as module
+from make_us_rich.datasets.atomic import write_whole
 from make_us_rich.datasets.files import BytesDataset, JSONDataset
 from make_us_rich.datasets.published import (
     ChampionPointerDataset,
@@ -21,12 +23,7 @@ from make_us_rich.domain.manifest import ARTIFACTS, Publication, Published
 from make_us_rich.repository import ModelRepository
 from synthetic import VERSION, lay_out, published_version
 
-FILES = {
-    "onnx_model": "model.onnx",
-    "baseline_onnx": "baseline.onnx",
-    "past_forecasts": "past_forecasts.npz",
-    "scenario_ranks": "scenario_ranks.npz",
-}
+FILES = dict(zip(ARTIFACTS, ("model.onnx", "baseline.onnx", "past_forecasts.npz", "scenario_ranks.npz"), strict=True))
 SECOND = "2025-01-02T00.05.00.000Z"
 
 
@@ -50,79 +47,55 @@ def served(store) -> PublishedModelDataset:
     return PublishedModelDataset(**store.args("btc_usdt"), pair="btc_usdt")
 
 
-def damage(store, name: str, content: bytes) -> None:
-    dataset = BytesDataset(**store.args(f"btc_usdt/{name}/{VERSION}/{name}"))
-    dataset._fs.pipe_file(str(dataset._filepath), content)
-
-
-def test_nothing_published_is_no_model(store):
-    assert served(store).load() is None
-    assert not served(store).exists()
-
-
 def test_the_version_that_the_pointer_names_last_is_served_with_its_graph_at_once(store):
+    reader = served(store)
+    assert not reader.exists()
     for version in (VERSION, SECOND):
         publish(store, version)
-    reader = served(store)
     assert reader.load() is None
+    assert json.loads(reader.preview()) is None
     promote(store, SECOND, VERSION)
     model = reader.load()
-    assert model.manifest.version == VERSION
-    assert FILES.keys() == ARTIFACTS.keys()
+    assert model.manifest.version == json.loads(reader.preview())["version"] == VERSION
     for artifact in FILES:
         assert getattr(model, artifact) == getattr(published_version(), artifact)
 
 
-def test_artifacts_that_are_not_stored_are_reported_and_no_model(store, caplog):
-    promote(store, VERSION)
-    with caplog.at_level(logging.WARNING):
-        assert served(store).load() is None
-    assert f"btc_usdt {VERSION}: manifest.json of the champion is not stored; train the pair again" in caplog.text
+def of_other_features() -> bytes:
+    return published_version().manifest.model_copy(update={"columns": ("of_yesterday",)}).model_dump_json().encode()
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
+        (None, b"", "manifest.json of the champion is not stored; train the pair again"),
         ("model.onnx", b"junk", "the ONNX model: its checksum is not the one in its manifest"),
         ("baseline.onnx", b"junk", "the baseline's ONNX model: its checksum is not the one in its manifest"),
         ("past_forecasts.npz", b"junk", "its past forecasts: its checksum is not the one in its manifest"),
         ("scenario_ranks.npz", b"junk", "the ranks of its scenarios: its checksum is not the one in its manifest"),
         ("model.onnx", b"", "its checksum is not the one in its manifest"),
         ("manifest.json", b"{}", "not a valid manifest"),
+        ("manifest.json", b'{"pair": ', "the file is damaged"),
+        ("manifest.json", of_other_features, "this release does not compute its features"),
     ],
+    ids=range(9),
 )
-def test_a_damaged_model_is_reported_and_no_model(store, caplog, name, content, words):
-    publish(store, VERSION)
+def test_a_missing_or_damaged_model_is_reported_and_no_model(store, caplog, name, content, words):
     promote(store, VERSION)
-    damage(store, name, content)
+    if name:
+        publish(store, VERSION)
+        dataset = BytesDataset(**store.args(f"btc_usdt/{name}/{VERSION}/{name}"))
+        dataset._fs.pipe_file(str(dataset._filepath), content() if callable(content) else content)
     with caplog.at_level(logging.WARNING):
         assert served(store).load() is None
-    assert words in caplog.text
-    assert VERSION in caplog.text
-    assert "this run goes on as without a champion" in caplog.text
-
-
-def test_a_model_of_another_releases_features_is_reported_and_no_model(store, caplog):
-    publish(store, VERSION)
-    promote(store, VERSION)
-    record = published_version().manifest.model_copy(update={"columns": ("of_yesterday",)}).model_dump(mode="json")
-    damage(store, "manifest.json", json.dumps(record).encode())
-    with caplog.at_level(logging.WARNING):
-        assert served(store).load() is None
-    assert "this release does not compute its features" in caplog.text
+    for expected in (words, VERSION, "this run goes on as without a champion"):
+        assert expected in caplog.text
 
 
 def test_a_damaged_pointer_is_an_error_and_not_no_model(tmp_path):
     (tmp_path / "champion.json").write_text("[]")
     with pytest.raises(DatasetError, match=r"champion pointer is damaged .*; delete its champion.json"):
         PublishedModelDataset(filepath=tmp_path, pair="btc_usdt").load()
-
-
-def test_kedro_viz_shows_the_manifest_of_the_served_model(store):
-    assert json.loads(served(store).preview()) is None
-    publish(store, VERSION)
-    promote(store, VERSION)
-    assert json.loads(served(store).preview())["version"] == VERSION
 
 
 MODELS = "data/06_models/btc_usdt"
@@ -144,8 +117,10 @@ def dataset(tmp_path: Path) -> PublicationDataset:
 
 
 def test_what_is_saved_can_be_served(dataset: PublicationDataset, tmp_path: Path) -> None:
+    dataset.save(())
+    assert dataset.load() == ()
+    assert not (tmp_path / MODELS).exists()
     dataset.save((made(),))
-
     assert dataset.load() == (VERSION,)
     served = ModelRepository.open("base", tmp_path).model("btc_usdt", VERSION)
     assert served.manifest == made().published.manifest
@@ -154,38 +129,20 @@ def test_what_is_saved_can_be_served(dataset: PublicationDataset, tmp_path: Path
     assert (tmp_path / MODELS / "card.md" / VERSION / "card.md").read_text() == "# btc_usdt\n"
 
 
-def test_nothing_to_publish_writes_nothing(dataset: PublicationDataset, tmp_path: Path) -> None:
-    dataset.save(())
-
-    assert dataset.load() == ()
-    assert not (tmp_path / MODELS).exists()
-
-
 @pytest.mark.parametrize("step", range(6))
 def test_a_save_that_ends_half_way_leaves_no_version(
     dataset: PublicationDataset, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
+    steps = iter(range(6))
 
-    steps = 0
+    def write_or_die(*args: object) -> None:
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        write_whole(*args)
 
-    def dying(kind: type) -> type:
-        class Dying(kind):
-            def save(self, data: object) -> None:
-                nonlocal steps
-                if steps == step:
-                    raise Killed
-                steps += 1
-                super().save(data)
-
-        return Dying
-
-    for name in ("BytesDataset", "JSONDataset", "TextDataset"):
-        monkeypatch.setattr(module, name, dying(getattr(module, name)))
-    with pytest.raises(Killed):
+    monkeypatch.setattr(atomic, "write_whole", write_or_die)
+    with pytest.raises(KeyboardInterrupt):
         dataset.save((made(),))
-
     assert dataset.load() == ()
 
 
@@ -228,8 +185,7 @@ def test_the_manifest_goes_first(stored, monkeypatch):
     deleted = []
     monkeypatch.setattr(versions._fs, "rm", lambda folder, recursive: deleted.append(folder.split("/")[-2:]))
     versions.save({V2, V3})
-    artifacts = ("model.onnx", "baseline.onnx", "past_forecasts.npz", "scenario_ranks.npz", "scaler.pkl")
-    files = ("manifest.json", *artifacts, "card.json", "card.md")
+    files = ("manifest.json", *FILES.values(), "scaler.pkl", "card.json", "card.md")
     assert deleted == [[name, V1] for name in files]
 
 
