@@ -38,7 +38,10 @@ def moment(hour: int, form: str) -> str:
     return f"{FIRST + timedelta(hours=hour):{form}}"
 
 
-def with_dates(form: str, header: str = "date,open,high,low,close,volume\n", hours: range = range(ROWS)) -> str:
+HEADER_6 = "date,open,high,low,close,volume\n"
+
+
+def with_dates(form: str, header: str = HEADER_6, hours: range = range(ROWS)) -> str:
     return header + "".join(f"{moment(hour, form)},{','.join(map(str, candle(hour)[1:6]))}\n" for hour in hours)
 
 
@@ -104,10 +107,7 @@ def test_files_of_binance_are_read_to_the_last_digit(tmp_path: Path, name: str, 
         ("BTCUSDT.json", json.dumps([[row[0], *map(float, row[1:6])] for row in PRICES])),
         ("BTCUSDT-1h.csv", csv([[int(str(row[0])) // 1000, *row[1:]] for row in PRICES])),
         ("BTCUSDT.csv", with_dates("%Y-%m-%d %H:%M:%S")),
-        (
-            "BTCUSDT-1h.csv",
-            with_dates("%Y-%m-%dT%H:%M:%S+00:00", "Date;Open;High;Low;Close;Volume\n").replace(",", ";"),
-        ),
+        ("BTCUSDT-1h.csv", with_dates("%Y-%m-%dT%H:%M:%S+00:00", HEADER_6.title()).replace(",", ";")),
         ("BTCUSDT-1h.csv", with_dates("%d/%m/%Y %H:%M")),
         ("BTCUSDT-1h.csv", with_dates("%m/%d/%Y %H:%M:%S")),
         ("BTCUSDT-1h.csv", with_dates("%d.%m.%Y %H:%M")),
@@ -153,17 +153,15 @@ def test_feather_and_parquet_are_read_as_the_shortest_decimals(tmp_path: Path, n
     assert [row[:6] for row in rows] == [[row[0], *(repr(float(str(f))) for f in row[1:6])] for row in PRICES]
 
 
-def test_small_floats_have_no_exponent(tmp_path: Path) -> None:
-    frame(date=TIMES, low=1e-7).to_parquet(tmp_path / "BTCUSDT-1h.parquet")
-    assert read(tmp_path / "BTCUSDT-1h.parquet")[0][3] == "0.0000001"
+def test_small_floats_have_no_exponent_and_twelve_unknown_columns_have_binances_order(tmp_path: Path) -> None:
+    path = tmp_path / "BTCUSDT-1h.parquet"
+    frame(date=TIMES, low=1e-7).to_parquet(path)
+    assert read(path)[0][3] == "0.0000001"
+    pd.DataFrame(CANDLES, columns=[f"c{at}" for at in range(12)]).to_parquet(path)
+    assert read(path) == CANDLES
 
 
-def test_parquet_of_twelve_unknown_columns_has_binances_order(tmp_path: Path) -> None:
-    pd.DataFrame(CANDLES, columns=[f"c{at}" for at in range(12)]).to_parquet(tmp_path / "BTCUSDT-1h.parquet")
-    assert read(tmp_path / "BTCUSDT-1h.parquet") == CANDLES
-
-
-def test_monthly_files_are_merged_and_the_first_keeps_its_candle(tmp_path: Path) -> None:
+def test_files_of_one_interval_are_merged_and_the_first_keeps_its_candle(tmp_path: Path) -> None:
     changed = [[*row[:8], 7, *row[9:]] for row in CANDLES[10:]]
     paths = [
         write(tmp_path, "BTCUSDT-1h-2025-02.zip", zipped(CANDLES[:20])),
@@ -171,6 +169,9 @@ def test_monthly_files_are_merged_and_the_first_keeps_its_candle(tmp_path: Path)
     ]
     assert find_files(tmp_path) == {"BTCUSDT": paths}
     assert read_candles("BTCUSDT", paths)[1] == CANDLES[:20] + changed[10:]
+    paths.append(write(tmp_path, "BTCUSDT-2h.csv", csv(CANDLES[::2])))
+    with pytest.raises(DataError, match="BTCUSDT: files of 1h and 2h in one folder; keep one interval"):
+        read_candles("BTCUSDT", paths)
 
 
 DAY_FIRST = "%d/%m/%Y %H:%M"
@@ -225,25 +226,16 @@ def test_symbol_and_interval_come_from_the_name(name: str, expected: tuple[str, 
     assert parse_name(Path(name)) == expected
 
 
-def test_two_intervals_of_a_symbol_are_refused(tmp_path: Path) -> None:
-    paths = [write(tmp_path, f"BTCUSDT-{name}.csv", csv(CANDLES[:: int(name[0])])) for name in ("1h", "2h")]
-    with pytest.raises(DataError, match="BTCUSDT: files of 1h and 2h in one folder; keep one interval"):
-        read_candles("BTCUSDT", paths)
-
-
-def test_other_files_are_named_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(tmp_path, "BTCUSDT-1h.csv", csv(CANDLES))
-    write(tmp_path, "README.md", "about")
-    (tmp_path / "sub").mkdir()
-    assert list(find_files(tmp_path)) == ["BTCUSDT"]
-    assert "README.md: not a kline file" in caplog.text
-
-
-def test_folder_without_kline_files_is_refused(tmp_path: Path) -> None:
+def test_folder_without_kline_files_is_refused_and_others_are_named_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         find_files(tmp_path / "nowhere")
+    write(tmp_path, "README.md", "about")
+    (tmp_path / "sub").mkdir()
     with pytest.raises(DataError, match="put files named like BTCUSDT-1h"):
         find_files(tmp_path)
+    assert "README.md: not a kline file" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["BTCUSDT-1h.csv.gz", "CHZUSDT-1h.csv.gz", "irregular/BTCUSDT-1h-2017-2020.csv.gz"])

@@ -56,10 +56,6 @@ def at(hour):
     return START + hour * HOUR
 
 
-def asked(klines, hour, stored=None):
-    return annotate(klines, empty_klines() if stored is None else stored, at(hour), simulated=False)
-
-
 @pytest.mark.parametrize(
     ("rows", "start", "end", "spans"),
     [
@@ -88,11 +84,11 @@ def test_recent_unusable_candle_is_asked_for_again(hours):
 
 
 def test_earlier_candles_are_asked_for_once_and_a_longer_history_from_there_on(hours, tmp_path):
-    asked(hours(100), -50).to_parquet(tmp_path / "klines.parquet")
+    annotate(hours(100), empty_klines(), at(-50), simulated=False).to_parquet(tmp_path / "klines.parquet")
     stored = pd.read_parquet(tmp_path / "klines.parquet")
     assert missing_spans(stored, at(-50), at(100)) == []
     assert missing_spans(stored, at(-80), at(100)) == [(at(-80), at(-50))]
-    assert missing_spans(asked(hours(101), -49, stored), at(-50), at(101)) == []
+    assert missing_spans(annotate(hours(101), stored, at(-49), simulated=False), at(-50), at(101)) == []
 
 
 def test_corrected_candles_are_found_however_large_the_correction(hours):
@@ -104,15 +100,12 @@ def test_corrected_candles_are_found_however_large_the_correction(hours):
     assert find_corrections(hours(48), fetched, "btc_usdt") == (at(20), at(46), at(47))
 
 
-def test_another_market_is_recognised_from_many_candles(hours):
+def test_another_market_is_recognised_from_many_candles_or_where_one_is_simulated_and_the_other_real(hours):
     other = hours(48)
     other["close"] *= 1.5
     message = r"another market .*48 of 48 closes differ, such as 101 stored and 151\.5 sent .*; go back to"
     with pytest.raises(DataError, match=message):
         find_corrections(hours(48), other, "btc_usdt")
-
-
-def test_simulated_and_real_candles_never_mix_even_where_they_do_not_overlap(hours):
     stored = annotate(hours(10), empty_klines(), START, simulated=True)
     with pytest.raises(DataError, match=r"another market .*one of them is simulated"):
         find_corrections(stored, hours(48).tail(5), "btc_usdt", simulated=False)

@@ -84,16 +84,10 @@ def test_candle_is_closed_at_the_full_hour_and_removed_before(hours, before_the_
     assert (report.issues.still_open.count, len(clean), report.fresh) == (open_candles, 48 - open_candles, True)
 
 
-def test_duplicate_is_removed_and_the_later_one_wins(hours):
-    frame = pd.concat([hours(48), changed(hours(48), 20, close=106.5).iloc[[20]]], ignore_index=True)
-    clean, report = check(frame)
-    assert (counts(report), clean["close"][20], len(clean)) == ({"duplicate": 1}, 106.5, 48)
-
-
-def test_odd_close_time_is_counted_and_stays_as_it_is(hours):
-    frame = changed(hours(48), 20, close_time=START + 20 * HOUR + timedelta(minutes=29))
-    clean, report = check(frame)
-    assert counts(report) == {"odd_close": 1}
+def test_the_later_duplicate_wins_and_an_odd_close_time_is_counted_and_stays_as_it_is(hours):
+    frame = changed(hours(48), 20, close_time=START + 20 * HOUR + timedelta(minutes=29), close=106.5)
+    clean, report = check(pd.concat([hours(48).iloc[[20]], frame], ignore_index=True))
+    assert counts(report) == {"duplicate": 1, "odd_close": 1}
     pd.testing.assert_frame_equal(clean, frame)
 
 
@@ -132,29 +126,33 @@ def test_no_candle_at_all_is_reported():
     assert (report.valid, report.summary) == (False, "BTC_USDT: no usable candle of 0")
 
 
-def test_stale_candles_are_not_valid(hours):
-    _, report = check(hours(48), START + 50.2 * HOUR)
-    assert (report.fresh, report.valid, report.cause) == (False, False, None)
-    assert report.reasons == (
-        "BTC_USDT: not fresh: the newest candle opened at 2025-03-02 23:00 UTC, 2 h before the last closed"
-        " one (2025-03-03 01:00 UTC); run the fetching pipeline again",
-    )
+STALE = (
+    "BTC_USDT: not fresh: the newest candle opened at 2025-03-20 23:00 UTC, 2 h before the last closed"
+    " one (2025-03-21 01:00 UTC); run the fetching pipeline again"
+)
+RECENT_GAP = (
+    "BTC_USDT: 2 candles missing between 2025-03-20 04:00 and 06:00 UTC, within the last 2 days that a"
+    " forecast needs; run the fetching pipeline again, or wait until it has passed"
+)
+TOO_MANY = (
+    "BTC_USDT: 48 of 480 hours (10.0%) have no usable candle, more than `fetching.max_missing_share` allows (5.0%)"
+)
 
 
-def test_recent_gap_is_a_reason_and_an_older_one_is_not(hours):
-    _, report = check(hours(480).drop([460, 461]))
-    assert report.reasons == (
-        "BTC_USDT: 2 candles missing between 2025-03-20 04:00 and 06:00 UTC, within the last 2 days that a"
-        " forecast needs; run the fetching pipeline again, or wait until it has passed",
-    )
-    assert check(hours(480).drop([400, 401]))[1].valid
-
-
-def test_share_of_missing_hours_is_a_reason(hours):
-    _, report = check(hours(480).drop(list(range(100, 148))))
-    assert report.reasons == (
-        "BTC_USDT: 48 of 480 hours (10.0%) have no usable candle, more than `fetching.max_missing_share` allows (5.0%)",
-    )
+@pytest.mark.parametrize(
+    ("missing", "hour", "reasons"),
+    [
+        (range(0), 482.2, (STALE,)),
+        (range(460, 462), 480, (RECENT_GAP,)),
+        (range(400, 402), 480, ()),
+        (range(100, 148), 480, (TOO_MANY,)),
+    ],
+    ids=["stale", "recent gap", "older gap", "too many gaps"],
+)
+def test_each_reason_why_candles_are_not_valid_is_one_sentence(hours, missing, hour, reasons):
+    _, report = check(hours(480).drop(list(missing)), START + hour * HOUR)
+    assert (report.reasons, report.valid, report.cause) == (reasons, not reasons, None)
+    assert report.fresh == (STALE not in reasons)
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,6 @@ def candles(simulated):
     return frame(simulated)
 
 
-@pytest.fixture(scope="module")
-def returns(candles):
-    return np.log(candles[:, 4] / candles[:, 1])
-
-
 def test_history_does_not_depend_on_when_or_how_it_is_asked(candles):
     later_first = SimulatedMarket(seed=7)
     later_first.series("ETHUSDT", YEAR_2020)
@@ -52,7 +47,8 @@ def test_hourly_volatility_is_that_of_real_pairs(simulated, symbol):
     assert 0.002 < np.log(data[:, 4] / data[:, 1]).std() < 0.012
 
 
-def test_tails_are_fat_and_volatility_clusters(returns):
+def test_tails_are_fat_and_volatility_clusters(candles):
+    returns = np.log(candles[:, 4] / candles[:, 1])
     deviations = (returns - returns.mean()) / returns.std()
     assert (deviations**4).mean() > 4
     for lag in (1, 24, 72):
