@@ -1,6 +1,7 @@
 """Made-up outcomes and forecasts of closes, highs and lows, for tests that need no candles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,4 +43,11 @@ def make_backtests(
     return {
         target: Backtest(targets=targets, quantiles=fans[target], folds=folds, target=target, **usual | values)
         for target, targets in outcomes.items()
+    }
+
+
+def with_model(backtests: Backtests, name: str, forecast: Callable[[Backtest], np.ndarray]) -> Backtests:
+    """With forecasts of one more model, or others of one, made from what each target's backtest has."""
+    return {
+        target: replace(each, quantiles={**each.quantiles, name: forecast(each)}) for target, each in backtests.items()
     }

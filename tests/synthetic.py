@@ -27,7 +27,6 @@ from make_us_rich.features.split import Parts, Split, split_windows
 from make_us_rich.features.windows import make_windows
 from make_us_rich.inference.past import past_forecasts_of
 from make_us_rich.klines.frame import to_klines
-from make_us_rich.klines.report import DataReport, Issues
 from make_us_rich.models.base import Challengers, FitSettings, Scaler
 from make_us_rich.models.registry import TrainingParameters
 from make_us_rich.pipelines.converting.nodes import (
@@ -40,6 +39,7 @@ from make_us_rich.pipelines.converting.nodes import (
 )
 from make_us_rich.pipelines.converting.parity import ConvertingParameters
 from make_us_rich.pipelines.exporting.nodes import publish_artifacts, write_manifest
+from make_us_rich.pipelines.fetching.nodes import FetchingParameters, check_klines
 from make_us_rich.pipelines.preprocessing.nodes import (
     compute_features,
     fit_scalers,
@@ -180,26 +180,10 @@ def walked(architectures: str = "baseline") -> Backtests:
 
 def data_report(*reasons: str) -> dict[str, Any]:
     """A data report of the simulated market: whole unless there are reasons against it."""
-    first, last = (simulated_klines()["timestamp"].iloc[at].to_pydatetime() for at in (0, -1))
-    report = DataReport(
-        pair="btc_usdt",
-        checked_at=STARTED,
-        rows_in=ROWS,
-        rows_out=ROWS,
-        dropped=0,
-        first=first,
-        last=last,
-        hours=ROWS,
-        issues=Issues(),
-        gaps=(),
-        missing_hours=0,
-        gap_hours=0,
-        missing_share=0.0,
-        fresh=True,
-        valid=not reasons,
-        reasons=reasons,
-    )
-    return report.model_dump(mode="json")
+    now = simulated_klines()["timestamp"].iloc[-1] + pd.Timedelta("1h")
+    rules = FetchingParameters.model_validate(configured_parameters()["fetching"] | {"min_training_candles": 1})
+    _, report = check_klines(simulated_klines(), {"now": now.isoformat()}, RUN, rules)
+    return report | {"valid": not reasons, "reasons": list(reasons)}
 
 
 CONVERTING = ConvertingParameters(parity_windows=16, rtol=1e-3, atol=1e-5)
@@ -244,32 +228,16 @@ def baseline_beside(architecture: str = "baseline") -> tuple[bytes, dict[str, An
 
 def publish(made: Prepared, challengers: Challengers, architecture: str) -> Published:
     """What converting and exporting make of a challenger."""
-    inputs, chosen, report = (
-        (made.features, made.klines, made.split),
-        challengers[architecture],
-        judgement(architecture),
-    )
+    inputs = made.features, made.klines, made.split
+    chosen, report = challengers[architecture], judgement(architecture)
     metrics = {"rmse_1h": 0.0, "baseline_rmse_1h": 0.0, "crps_skill_mean": 0.0}
     windows = sample_windows(*inputs, chosen, CONVERTING)
     graph = convert_model(chosen, report, windows, RUN)
     parity = check_parity(graph, chosen, report, windows, CONVERTING, RUN)
     beside = convert_baseline(challengers["baseline"], *inputs, CONVERTING, RUN)
     ranks, past = rank_scenarios(made.features, made.klines, chosen, TRAINING), no_past_forecasts()
-    candidate = describe_candidate(
-        graph,
-        *beside,
-        parity,
-        made.scalers,
-        made.klines,
-        made.split,
-        metrics,
-        report,
-        chosen,
-        windows,
-        past,
-        ranks,
-        RUN,
-    )
+    graphs, described = (graph, *beside, parity, made.scalers), (metrics, report, chosen, windows)
+    candidate = describe_candidate(*graphs, *inputs[1:], *described, past, ranks, RUN)
     *_, checksums = publish_artifacts(candidate, graph, beside[0], past, ranks, made.scalers)
     artifacts = graph, beside[0], past, ranks
     return Published(Manifest.read(write_manifest(candidate, checksums, *artifacts, RUN), "btc_usdt"), *artifacts)

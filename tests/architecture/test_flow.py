@@ -152,11 +152,16 @@ SECRET = re.compile(r"(key|secret|password|token)\b\s*:\s*[^\s#]", re.IGNORECASE
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_environment_overrides_only_globals_credentials_and_mlflow(environment: str) -> None:
+def test_an_environment_overrides_only_globals_credentials_and_mlflow_and_takes_secrets_from_variables(
+    environment: str,
+) -> None:
     files = {path.name for path in (CONF / environment).rglob("*") if path.is_file()}
 
     # The last one is a demo's own, and git ignores it.
     assert files <= {"globals.yml", "credentials.yml", "mlflow.yml", "parameters_pairs.yml"}
+    for file in (CONF / environment).glob("*.yml"):
+        for line in filter(SECRET.search, file.read_text().splitlines()):
+            assert "${oc.env:" in line, f"{file.name}: {line}"
 
 
 @pytest.mark.parametrize("file", BASE, ids=lambda path: path.name)
@@ -171,13 +176,6 @@ def test_base_names_no_server_but_the_public_exchange() -> None:
     }
 
     assert addresses == {"https://api.binance.com"}
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_environments_secrets_come_from_variables(environment: str) -> None:
-    for file in (CONF / environment).glob("*.yml"):
-        for line in filter(SECRET.search, file.read_text().splitlines()):
-            assert "${oc.env:" in line, f"{file.name}: {line}"
 
 
 def test_a_developers_own_configuration_is_not_committed() -> None:

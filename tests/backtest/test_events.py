@@ -1,7 +1,5 @@
 """Scores of probabilities: right forecasts pass, wrong ones are seen, and nothing after a fold is used for it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.events import score_events
 from make_us_rich.domain.forecast import LEVELS
 from make_us_rich.domain.scenarios import scenario_ranks
-from markets import HOUR, make_backtests, running
+from markets import HOUR, make_backtests, running, with_model
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +51,7 @@ def test_a_right_forecast_says_what_happens_and_beats_baseline_and_climatology(m
 
 
 def test_a_forecast_that_is_too_narrow_is_seen(market: Backtests) -> None:
-    narrow = {
-        target: replace(each, quantiles=each.quantiles | {"har": 0.6 * each.quantiles["har"]})
-        for target, each in market.items()
-    }
+    narrow = with_model(market, "har", lambda each: 0.6 * each.quantiles["har"])
 
     right, wrong = score_events(market, "har", seed=1), score_events(narrow, "har", seed=1)
 

@@ -11,6 +11,7 @@ from make_us_rich.backtest.comparison import diebold_mariano, mean_crps
 from make_us_rich.backtest.score_table import ALL, ANY, score_backtest, volatility_terciles
 from make_us_rich.backtest.scores import crps, directional_accuracy, skill
 from make_us_rich.domain.forecast import LEVELS, QUANTILE_LEVELS
+from markets import with_model
 
 FOLDS = (36, 30)
 HORIZON = 4
@@ -136,10 +137,7 @@ def test_terciles_depend_on_nothing_that_came_true(backtest: Backtest) -> None:
 def test_a_fit_that_has_diverged_has_no_scores_and_takes_none_from_the_others(
     backtests: Backtests, table: pd.DataFrame
 ) -> None:
-    broken = {
-        target: replace(each, quantiles={**each.quantiles, "har": np.full_like(each.quantiles["har"], np.nan)})
-        for target, each in backtests.items()
-    }
+    broken = with_model(backtests, "har", lambda each: np.full_like(each.quantiles["har"], np.nan))
 
     found = score_backtest(broken)
 

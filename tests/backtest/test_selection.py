@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,16 +10,10 @@ from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.backtest.gate import GateParameters
 from make_us_rich.backtest.multiple_testing import DTYPES, count_since_promotion, verdict_rows
-from make_us_rich.backtest.selection import (
-    CHAMPION,
-    BacktestContext,
-    as_served,
-    evaluate_challenger,
-    keep_served,
-)
+from make_us_rich.backtest.selection import CHAMPION, BacktestContext, as_served, evaluate_challenger, keep_served
 from make_us_rich.domain.evaluation import ChallengerResult, EvaluationReport
-from make_us_rich.domain.forecast import HORIZON, LEVELS, QUANTILE_LEVELS
-from markets import make_backtests, ranged, running
+from make_us_rich.domain.forecast import HORIZON, LEVELS, QUANTILE_LEVELS, TARGETS
+from markets import make_backtests, ranged, running, with_model
 from synthetic import judgement
 
 CALIBRATION, HOURS, FOLDS = 48, 72, 8
@@ -82,9 +75,8 @@ def test_skills_of_highs_and_lows_are_shares_of_the_baselines_loss_on_the_test_f
     high, low = (1 - loss[target, "good"] / loss[target, "baseline"] for target in ("high", "low"))
 
     assert (good.high_crps_skill, good.low_crps_skill) == pytest.approx((high, low))
-    highs = backtests["high"]
-    far_off = replace(highs, quantiles={**highs.quantiles, "good": highs.quantiles["good"] + np.float32(0.05)})
-    refused = evaluate(backtests | {"high": far_off}, "good").verdict
+    far_off = with_model(backtests, "good", lambda each: each.quantiles["good"] + np.float32(0.05))
+    refused = evaluate(backtests | {"high": far_off["high"]}, "good").verdict
     assert refused.reason.startswith("refused: its highs are"), "good closes do not make up for them"
 
 
@@ -104,22 +96,20 @@ def test_what_is_served_is_nested_and_kept_by_target_without_the_calibration_fol
     )
 
 
-def test_a_median_without_an_edge_is_served_as_the_last_close(backtests: Backtests) -> None:
-    served = as_served(context_of(backtests), "shifted")
-
-    assert served.edge.reason.startswith("no edge: mean absolute error")
-    expected = backtests["close"].quantiles["good"][CALIBRATION:]
-    np.testing.assert_allclose(served.quantiles["close"][:, :, 3:-3], expected[:, :, 3:-3], atol=1e-7)
-
-
-def test_a_median_with_an_edge_stays(market: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_median_without_an_edge_is_served_as_the_last_close_and_one_with_an_edge_stays(
+    backtests: Backtests, market: tuple[np.ndarray, np.ndarray]
+) -> None:
     sigma, targets = market
     knowing = fan(sigma) + targets[:, :, None].astype(np.float32) / 2
 
-    served = as_served(context_of(backtest_with({"baseline": fan(sigma), "knowing": knowing}, targets)), "knowing")
+    shifted = as_served(context_of(backtests), "shifted")
+    kept = as_served(context_of(backtest_with({"baseline": fan(sigma), "knowing": knowing}, targets)), "knowing")
 
-    assert served.edge.publish, served.edge.reason
-    np.testing.assert_array_equal(served.quantiles["close"][:, :, 3:-3], knowing[CALIBRATION:, :, 3:-3])
+    assert shifted.edge.reason.startswith("no edge: mean absolute error")
+    expected = backtests["close"].quantiles["good"][CALIBRATION:]
+    np.testing.assert_allclose(shifted.quantiles["close"][:, :, 3:-3], expected[:, :, 3:-3], atol=1e-7)
+    assert kept.edge.publish, kept.edge.reason
+    np.testing.assert_array_equal(kept.quantiles["close"][:, :, 3:-3], knowing[CALIBRATION:, :, 3:-3])
 
 
 def test_the_first_fold_is_calibrated_on_the_calibration_fold(market: tuple[np.ndarray, np.ndarray]) -> None:
@@ -134,26 +124,22 @@ def test_the_first_fold_is_calibrated_on_the_calibration_fold(market: tuple[np.n
         assert first == pytest.approx(0.5), "three times too wide, and no scale is smaller than a half"
 
 
-@pytest.mark.parametrize("target", ["close", "high", "low"])
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("level", [0.25, 0.15])
 def test_a_forecast_that_is_not_finite_is_refused_in_words_at_a_scored_level_or_another(
     backtests: Backtests, target: str, level: float
 ) -> None:
-    made = backtests[target]
-    broken = made.quantiles["good"].copy()
+    broken = backtests[target].quantiles["good"].copy()
     broken[-1, 3, LEVELS.index(level)] = np.nan
 
-    result = evaluate(backtests | {target: replace(made, quantiles={**made.quantiles, "good": broken})}, "good")
+    result = evaluate(backtests | {target: with_model(backtests, "good", lambda _: broken)[target]}, "good")
 
     assert result.verdict.reason == "refused: its losses are not finite numbers"
     assert (result.skill, result.p, result.high_crps_skill) == (None, None, None)
 
 
 def test_the_champion_is_compared_on_the_same_folds(backtests: Backtests) -> None:
-    with_champion = {
-        target: replace(each, quantiles={**each.quantiles, CHAMPION: each.quantiles["good"]})
-        for target, each in backtests.items()
-    }
+    with_champion = with_model(backtests, CHAMPION, lambda each: each.quantiles["good"])
 
     verdict = evaluate(with_champion, "good").verdict
 
@@ -179,12 +165,7 @@ def log_of(*rows: Row) -> pd.DataFrame:
     [
         pytest.param([(1, "a", "v1", False), (2, "a", "v0", False)], (), 1, id="once a day"),
         pytest.param([(24, "a", "v1", False), (48, "a", "v0", False)], (), 3, id="again the next day"),
-        pytest.param(
-            [(72, "a", "v0", False), (48, "a", "v1", True), (24, "b", "v2", False)],
-            ("v1",),
-            2,
-            id="since then",
-        ),
+        pytest.param([(72, "a", "v0", False), (48, "a", "v1", True), (24, "b", "v2", False)], ("v1",), 2, id="since"),
         pytest.param([(48, "a", "v1", True), (24, "b", "v2", False)], (), 3, id="killed before the promotion"),
         pytest.param([(48, "a", "v0", False), (47, "", "v1", True)], ("v1",), 2, id="the baseline is no promotion"),
     ],

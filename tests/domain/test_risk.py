@@ -145,21 +145,16 @@ def test_what_is_not_forecast_is_refused() -> None:
 
 
 def test_volatility_is_ranked_among_the_last_years() -> None:
-    calm, wild = (make_forecast_of_width(width) for width in (0.004, 0.03))
+    normal = normal_scores(LEVELS) / (normal_scores(LEVELS)[LEVELS.index(0.9)] * 2)
+    fans = (np.tile(width * normal, (HORIZON, 1)) for width in (0.004, 0.03))
+    calm, wild = (replace(FORECAST, returns=dict(FORECAST.returns) | {"close": fan}).volatility(24) for fan in fans)
     spread = [FORECAST.volatility(hours).sigma for hours in range(1, HORIZON + 1)]
 
     assert all(later > sooner for sooner, later in pairwise(spread))
     assert FORECAST.volatility(1).sigma == pytest.approx(0.005, rel=0.1)
     assert FORECAST.volatility(1).annual == pytest.approx(spread[0] * np.sqrt(8_766))
-    assert (calm.volatility(24).word, calm.volatility(24).percentile) == ("calm", 0)
-    assert (wild.volatility(24).word, wild.volatility(24).percentile) == ("wild", 100)
-
-
-def make_forecast_of_width(width: float) -> Forecast:
-    """One whose 80 % interval of the closes is so wide."""
-    scores = normal_scores(LEVELS)
-    table = np.tile(width / (scores[LEVELS.index(0.9)] * 2) * scores, (HORIZON, 1))
-    return replace(FORECAST, returns=dict(FORECAST.returns) | {"close": table})
+    assert (calm.word, calm.percentile) == ("calm", 0)
+    assert (wild.word, wild.percentile) == ("wild", 100)
 
 
 def test_a_forecast_reads_as_one_line() -> None:

@@ -12,7 +12,7 @@ from make_us_rich.domain.klines import HOUR, KLINE_COLUMNS
 from make_us_rich.features.registry import FEATURE_SETS, compute_features
 from make_us_rich.features.windows import make_windows
 from make_us_rich.pipelines.fetching.nodes import FetchingParameters, check_klines
-from synthetic import RUN, simulated_klines
+from synthetic import RUN, configured_parameters, simulated_klines
 
 GAP = 60
 """The row before which three hours are missing."""
@@ -117,12 +117,10 @@ def test_a_look_at_the_next_hour_of_any_column_is_caught(column: str) -> None:
         check(lambda klines: klines[[column]].shift(-1).astype("int64" if "time" in column else "float64"))
 
 
-PARAMETERS = FetchingParameters(
-    recent_days=2, max_missing_share=0.05, frozen_hours=3, min_training_candles=10, min_candles=5
-)
+PARAMETERS = FetchingParameters.model_validate(configured_parameters()["fetching"] | {"min_candles": 5})
 
 
-@pytest.mark.parametrize("name", sorted(FEATURE_SETS))
+@by_feature_set
 @pytest.mark.parametrize("open_for", [timedelta(0), timedelta(minutes=30), HOUR - timedelta(milliseconds=1)])
 def test_features_are_those_without_the_open_candle(name: str, open_for: timedelta) -> None:
     sent = simulated_klines(rows=200)

@@ -62,14 +62,8 @@ def test_an_extreme_of_an_hour_is_in_the_targets_of_the_24_origins_before_it_fro
     origin, ahead = before.origins[:, None], np.arange(1, HORIZON + 1)
     in_it = (origin < row) & (row <= origin + ahead)
     np.testing.assert_array_equal(after.targets(target) != before.targets(target), in_it)
-    np.testing.assert_allclose(
-        after.targets(target)[in_it], np.broadcast_to(_log_move(changed, target, row, origin), in_it.shape)[in_it]
-    )
-
-
-def _log_move(klines: pd.DataFrame, target: str, row: int, origin: np.ndarray) -> np.ndarray:
-    moves: np.ndarray = np.log(klines[target].to_numpy()[row] / klines["close"].to_numpy()[origin])
-    return moves
+    moves = np.log(changed[target].to_numpy()[row] / changed["close"].to_numpy()[origin])
+    np.testing.assert_allclose(after.targets(target)[in_it], np.broadcast_to(moves, in_it.shape)[in_it])
 
 
 @pytest.mark.parametrize("target", TARGETS)
