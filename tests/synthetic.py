@@ -66,38 +66,6 @@ SPLIT = {
     "train_size": PLAN.train_size,
 }
 SETTINGS = FitSettings(LEVELS, seed=42, accelerator="cpu")
-NETWORK: dict[str, Any] = {
-    "lookback": 12,
-    "symmetric_from": 12,
-    "symmetry": 0.5,
-    "members": 2,
-    "holdout_block_hours": 168,
-    "hidden_size": 4,
-    "dropout": 0.2,
-    "batch_size": 256,
-    "learning_rate": 0.01,
-    "weight_decay": 0.01,
-    "max_epochs": 2,
-    "warm_start_epochs": 1,
-    "patience": 2,
-}
-SMALL: dict[str, Any] = {
-    "seed": 42,
-    "accelerator": "cpu",
-    "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
-    "patch_transformer": NETWORK | {"patch_hours": 6, "heads": 2, "layers": 1},
-    "lstm": NETWORK | {"lookback": 6},
-    "lstm_levels": {
-        "lookback": 12,
-        "batch_size": 64,
-        "hidden_size": 4,
-        "layers": 2,
-        "dropout": 0.2,
-        "learning_rate": 0.01,
-        "max_epochs": 2,
-        "patience": 2,
-    },
-}
 
 
 def configured_parameters() -> dict[str, Any]:
@@ -109,6 +77,24 @@ def configured_parameters() -> dict[str, Any]:
 
 
 CONFIGURED: dict[str, Any] = configured_parameters()["training"]
+NETWORK: dict[str, Any] = {
+    "lookback": 12,
+    "members": 2,
+    "holdout_block_hours": 168,
+    "hidden_size": 4,
+    "learning_rate": 0.01,
+    "max_epochs": 2,
+    "warm_start_epochs": 1,
+    "patience": 2,
+}
+SMALL: dict[str, Any] = {
+    "accelerator": "cpu",
+    "baseline": {"lookback": 24, "decays": [0.9, 0.97]},
+    "patch_transformer": CONFIGURED["patch_transformer"] | NETWORK,
+    "lstm": CONFIGURED["lstm"] | NETWORK | {"lookback": 6},
+    "lstm_levels": CONFIGURED["lstm_levels"]
+    | {"lookback": 12, "hidden_size": 4, "learning_rate": 0.01, "max_epochs": 2},
+}
 TRAINING = TrainingParameters.model_validate(CONFIGURED | SMALL)
 
 Features = dict[str, Callable[[], pd.DataFrame]]
