@@ -99,9 +99,7 @@ def _show_missed(missed: Sequence[MissedHours]) -> None:
 
 def _show_badge(pair: str) -> None:
     st.subheader("Embed", anchor=False)
-    url, alt = (
-        f"{session.settings().public_api_url}/api/v1/record/{pair}/badge.svg",
-        f"Record of {fmt.pair_label(pair)}",
-    )
+    url = f"{session.settings().public_api_url}/api/v1/record/{pair}/badge.svg"
+    alt = f"Record of {fmt.pair_label(pair)}"
     ui.show(_BADGE, url=url, alt=alt)
     st.code(f"[![{alt}]({url})]({st.context.url}?pair={pair})", language=None, wrap_lines=True)

@@ -25,8 +25,6 @@ Parsed = TypeVar("Parsed")
 Answer = TypeVar("Answer", covariant=True)
 Arguments = ParamSpec("Arguments")
 
-URL_VARIABLE, TOKEN_VARIABLE = "MAKE_US_RICH_API_URL", "MAKE_US_RICH_TOKEN"
-DEFAULT_URL = "http://127.0.0.1:8000"
 FIRST_WAIT, MAX_WAIT = 0.5, 60.0
 """Seconds before the second attempt, doubled for each one after it; a response that asks for more is an error."""
 
@@ -107,8 +105,8 @@ class Api(ABC):
     def __init__(
         self, url: str | None = None, token: str | None = None, *, max_attempts: int = 3, **options: Any
     ) -> None:
-        self.url = (url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
-        secret = (token or os.environ.get(TOKEN_VARIABLE, "")).strip()
+        self.url = (url or os.environ.get("MAKE_US_RICH_API_URL") or "http://127.0.0.1:8000").rstrip("/")
+        secret = (token or os.environ.get("MAKE_US_RICH_TOKEN", "")).strip()
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._max_attempts = max_attempts
         self._open({"base_url": f"{self.url}/api/v1", "timeout": httpx.Timeout(30, connect=5)} | options)
