@@ -168,13 +168,7 @@ def test_a_run_in_mlflow_is_linked_by_its_version(opened, monkeypatch: pytest.Mo
             assert {link.proto.url for link in links} == {expected}
 
 
-def test_logging_out_on_all_devices_ends_every_login(opened, member) -> None:
-    opened("account").press("Log out on all devices")
-    with pytest.raises(UnauthorizedError):
-        member.me()
-
-
-def test_alerts_are_listed_and_deleted(opened, member, plain) -> None:
+def test_alerts_are_listed_and_deleted_and_logging_out_on_all_devices_ends_every_login(opened, member, plain) -> None:
     rule = {"kind": "touch_above", "price": 70_000, "hours": 24, "probability": 0.3}
     new = {"pair": "btc_usdt", "rule": rule, "destination": "ntfys://1.1.1.1/a-secret-topic"}
     member.send("POST", "/alerts", json=new)
@@ -183,6 +177,9 @@ def test_alerts_are_listed_and_deleted(opened, member, plain) -> None:
     assert "To ntfys://***. No message yet." in app.text
     assert "The alert is deleted." in app.press("Delete").text
     assert member.call("GET", "/alerts", list[Alert]) == []
+    app.press("Log out on all devices")
+    with pytest.raises(UnauthorizedError):
+        member.me()
 
 
 @pytest.mark.parametrize("language", account.CODE)

@@ -27,28 +27,20 @@ def missed(days_ago: int, reason: str) -> MissedHours:
     return MissedHours(first=last - timedelta(hours=2), last=last, hours=3, kind="no_run", reason=reason)
 
 
-RECORD = PairRecord(
-    pair="btc_usdt",
-    simulated=False,
-    as_of=AS_OF,
-    levels=list(QUANTILE_LEVELS),
-    windows=[
-        RecordWindow(
-            days=7,
-            forecasts=168,
-            missed=3,
-            architectures=["baseline", "har"],
-            overall=scores(None),
-            horizons=[scores(hours) for hours in range(1, 25)],
-        )
-    ],
-    missed=[missed(20, "no run started"), missed(2, "the run failed")],
-)
+def record() -> PairRecord:
+    """Three hours without a forecast in the last week, and three before it."""
+    by_hour, gaps = (
+        [scores(hours) for hours in range(1, 25)],
+        [missed(20, "no run started"), missed(2, "the run failed")],
+    )
+    issued = {"days": 7, "forecasts": 168, "missed": 3, "architectures": ["baseline", "har"]}
+    windows, levels = [RecordWindow(**issued, overall=scores(None), horizons=by_hour)], list(QUANTILE_LEVELS)
+    return PairRecord(pair="btc_usdt", simulated=False, as_of=AS_OF, levels=levels, windows=windows, missed=gaps)
 
 
 def test_the_record_needs_no_login_and_is_the_apis(open_app, api, monkeypatch: pytest.MonkeyPatch, plain) -> None:
     assert "Nothing is recorded yet." in open_app("record").text
-    monkeypatch.setattr(forecasts, "record", lambda _pair: RECORD)
+    monkeypatch.setattr(forecasts, "record", lambda _pair: record())
     app = open_app("record", last="7")
     text = plain(app.text)
     for figures in ("Forecasts 168 3 missed one an hour, by baseline, har", "80 % range 81.2 % held"):
