@@ -25,7 +25,7 @@ from serving.dependencies import QUOTA_HEADERS
 from serving.errors import add_error_handlers, answers
 from serving.forecasts.service import ForecastService
 from serving.logs import configure_logs
-from serving.metrics import ForecastCollector, RequestMetrics
+from serving.metrics import ForecastCollector
 from serving.middleware import ProxyPrefix, RequestObserver
 from serving.routes import accounts as account_routes
 from serving.routes import admin, alerts, forecasts, health, inference_v2, models, record
@@ -36,12 +36,6 @@ from serving.settings import Settings
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
-MAX_BODY_BYTES = 4_000_000
-"""Enough for 64 windows of 336 hours with a dozen features."""
-SWITCH_SECONDS = 0.0005
-"""Time after which a busy thread lets the event loop run, so that no request waits for another's database query."""
-TRUSTED_PROXIES = "127.0.0.1,::1,::ffff:127.0.0.1"
-"""Peers whose forwarding headers are believed, unless ``FORWARDED_ALLOW_IPS`` names others."""
 
 _DESCRIPTION = """Calibrated forecasts of hourly crypto prices: quantiles of the next 24 closes with the last five days.
 
@@ -75,9 +69,8 @@ def create_app(settings: Settings, service: ForecastService | None = None) -> Fa
     app.state.alerts = AlertService(settings, app.state.accounts, service)
     registry.register(ForecastCollector(service))
     add_error_handlers(app)
-    # The last one is the outermost.
-    metrics, access_log = RequestMetrics(registry), settings.access_log
-    app.add_middleware(RequestObserver, metrics=metrics, access_log=access_log, max_body_bytes=MAX_BODY_BYTES)
+    # The last one is the outermost. A body may be 64 windows of 336 hours with a dozen features.
+    app.add_middleware(RequestObserver, registry=registry, access_log=settings.access_log, max_body_bytes=4_000_000)
     app.add_middleware(ProxyPrefix, prefix=settings.root_path)
     if settings.cors_origins:
         app.add_middleware(
@@ -129,7 +122,8 @@ class Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0, or 1 if the server could not start."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+    # A busy thread soon lets the event loop run, so that no request waits for another's database query.
+    sys.setswitchinterval(0.0005)
     gc.freeze()
     gc.enable()
     config = uvicorn.Config(
@@ -142,7 +136,8 @@ def serve(app: FastAPI, settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", TRUSTED_PROXIES),
+        # Peers whose forwarding headers are believed.
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1,::ffff:127.0.0.1"),
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     server = Server(config)

@@ -1,33 +1,11 @@
-"""Prometheus metrics: requests, ages of models and candles, and the quality of the forecasts."""
+"""Prometheus metrics: ages of models and candles, and the quality of the forecasts."""
 
 from collections.abc import Iterable
-from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from serving.forecasts.service import ForecastService
-
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-
-
-class RequestMetrics:
-    """Number and duration of requests by method, route and status."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        counter = Counter("make_us_rich_requests", "Requests.", ("method", "route", "status"), registry=registry)
-        about = "Seconds until the response was complete."
-        timer = Histogram("make_us_rich_request_seconds", about, ("route",), registry=registry, buckets=_BUCKETS)
-        # Looking up a child by its labels takes longer than counting.
-        self._counter = cache(counter.labels)
-        self._timer = cache(timer.labels)
-
-    def record(self, method: str, route: str, status: str, seconds: float) -> None:
-        """Count one request."""
-        self._counter(method, route, status).inc()
-        self._timer(route).observe(seconds)
-
 
 _GAUGES = {
     "model_age_seconds": "Age of the newest candle that the model was trained on.",

@@ -14,7 +14,6 @@ from joserfc.jws import JWSRegistry
 from serving.errors import UnauthorizedError, UnavailableError
 from serving.settings import Settings
 
-LEEWAY_SECONDS = 60
 KEYS_SECONDS = 60.0
 """Age at which the issuer's keys are fetched again, at the next login: a new key is unknown for that long at most."""
 
@@ -43,7 +42,7 @@ class IdTokens:
             claims = jwt.decode(token, keys, registry=_REGISTRY).claims
             jwt.JWTClaimsRegistry(
                 now=int(now.timestamp()),
-                leeway=LEEWAY_SECONDS,
+                leeway=60,
                 iss={"essential": True, "value": self._issuer},
                 aud={"essential": True, "value": self._client_id},
                 azp={"value": self._client_id},

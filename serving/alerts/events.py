@@ -10,7 +10,6 @@ from make_us_rich.domain.klines import HOUR
 
 MAX_AGE = 2 * HOUR
 """An older forecast is stale."""
-BAND = (0.1, 0.9)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def _describe_close(forecast: Forecast, previous: Forecast | None) -> str | None
     hours = (forecast.issued_at - previous.issued_at) // HOUR if previous else 0
     if previous is None or not 1 <= hours <= HORIZON:
         return None
-    low, high = (previous.quantile("close", hours, level) for level in BAND)
+    low, high = (previous.quantile("close", hours, level) for level in (0.1, 0.9))
     if low <= forecast.last_close <= high:
         return None
     side = "below" if forecast.last_close < low else "above"

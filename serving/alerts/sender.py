@@ -20,8 +20,6 @@ import apprise
 
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 """Without the networks that stand for IPv4 addresses: mapped ones and those of NAT64."""
-N_THREADS = 50
-"""So many that a few slow services do not keep the others waiting."""
 MAX_BYTES = 1_000_000_000
 """Memory, however much a service answers."""
 
@@ -85,7 +83,7 @@ def main() -> None:
     guard = Guard(frozenset((host, port) for host, port in request["allowed"]))
     sys.addaudithook(guard.audit)
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
-    with ThreadPoolExecutor(N_THREADS) as pool:
+    with ThreadPoolExecutor(50) as pool:  # So many that a few slow services do not keep the others waiting.
         futures = {pool.submit(handle, each, guard): at for at, each in enumerate(request["messages"])}
         for future in as_completed(futures):
             error = future.exception()

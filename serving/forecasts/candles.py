@@ -22,9 +22,6 @@ from make_us_rich.klines.rules import FetchInfo, QualityRules
 
 log = logging.getLogger(__name__)
 
-ONE_REQUEST = 999
-"""Candles that take one request: after a page of 1,000 the client requests the next one."""
-
 _MIN_WAIT, _MAX_WAIT = 15.0, 300.0
 _RULES = QualityRules(recent_days=1, max_missing_share=1, frozen_hours=3, min_training_candles=1)
 """Bad candles are dropped, and the model decides whether the others suffice."""
@@ -110,7 +107,8 @@ class CandleCache:
             self.refreshed = True
 
     def _update(self, pair: str, now: datetime) -> None:
-        hour, hours, candles = hour_of(now), max(ONE_REQUEST, self._min_hours(pair)), self.get(pair)
+        # After a page of 1,000 candles the client requests the next one.
+        hour, hours, candles = hour_of(now), max(999, self._min_hours(pair)), self.get(pair)
         if candles and candles.closed_at == hour and candles.hours >= hours:
             return
         last = self._retries.get(pair, _Retry())

@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 STALE_AFTER = HOUR + timedelta(minutes=2)
 """An older forecast has missed a candle."""
-SHOWN = timedelta(days=5)
-"""Candles in a prediction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,7 @@ def make_prediction(
         calibration=calibration,
         baseline=_fan(forecast, forecast.baseline) if forecast.baseline else None,
     )
-    shown = candles[candles["timestamp"] > candles["timestamp"].iloc[-1] - SHOWN]
+    shown = candles[candles["timestamp"] > candles["timestamp"].iloc[-1] - timedelta(days=5)]
     columns = {name: shown[name].to_list() for name in ("open", "high", "low", "close", "volume")}
     return schemas.Prediction(
         pair=forecast.pair,
