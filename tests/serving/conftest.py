@@ -23,7 +23,8 @@ from serving.forecasts.service import ForecastService
 from serving.settings import Settings
 from synthetic import VERSION, lay_out, store
 
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
+TEN = datetime(2025, 3, 1, 10, tzinfo=UTC)
+NOW = TEN.replace(minute=30)
 
 
 def _migrate(url: str) -> None:

@@ -44,17 +44,13 @@ def brought_by(extra: str) -> set[str]:
     return {name for name, _ in seen}
 
 
-def test_serving_installs_nothing_that_trains() -> None:
+def test_serving_installs_nothing_that_trains_and_the_client_httpx_and_pydantic_alone() -> None:
     brought = brought_by("serving")
 
     assert brought & NEVER_INSTALLED == set()
     assert {"fastapi", "kedro", "onnxruntime", "starlette"} <= brought
-
-
-def test_the_client_installs_httpx_and_pydantic_alone() -> None:
     of_httpx = {"anyio", "certifi", "h11", "httpcore", "httpx", "idna"}
     of_pydantic = {"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"}
-
     assert brought_by("client") == {"make-us-rich"} | of_httpx | of_pydantic
 
 

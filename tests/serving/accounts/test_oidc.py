@@ -17,7 +17,6 @@ from .conftest import PASSWORD, Client, Clock
 pytestmark = pytest.mark.anyio
 
 CLIENT = "make-us-rich"
-OpenClient = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +26,22 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]
     started.stop()
 
 
+@pytest.fixture
+async def client(
+    open_client: Callable[..., Awaitable[Client]], database_url: str, provider: OidcProvider, clock: Clock
+) -> Client:
+    """A client of the provider's users, whose clock is the machine's."""
+    clock.now = datetime.now(UTC)
+    return await open_client(database_url, oidc_issuer=provider.url, oidc_client_id=CLIENT)
+
+
 async def log_in(client: Client, token: str) -> httpx.Response:
     return await client.request("POST", "/login/oidc", json={"id_token": token})
 
 
 async def test_a_subject_is_one_user_without_a_password_and_takes_no_name_of_another(
-    open_client: OpenClient, database_url: str, provider: OidcProvider, clock: Clock
+    client: Client, provider: OidcProvider
 ) -> None:
-    clock.now = datetime.now(UTC)
-    client = await open_client(database_url, oidc_issuer=provider.url, oidc_client_id=CLIENT)
     await client.register("ada")
     token = provider.id_token("1815", CLIENT, preferred_username="Ada", email="ada@example.com")
 
@@ -59,10 +65,8 @@ async def test_a_subject_is_one_user_without_a_password_and_takes_no_name_of_ano
 
 
 async def test_only_a_current_token_of_the_issuer_for_this_client_is_accepted(
-    open_client: OpenClient, database_url: str, provider: OidcProvider, clock: Clock
+    client: Client, provider: OidcProvider, clock: Clock
 ) -> None:
-    clock.now = datetime.now(UTC)
-    client = await open_client(database_url, oidc_issuer=provider.url, oidc_client_id=CLIENT)
     good = provider.id_token("1815", CLIENT)
     key = httpx.get(f"{provider.url}/jwks", trust_env=False).json()["keys"][0]["kid"]
     claims = {"iss": provider.url, "aud": CLIENT, "sub": "1815", "exp": clock.now.timestamp() + 60}
@@ -82,7 +86,7 @@ async def test_only_a_current_token_of_the_issuer_for_this_client_is_accepted(
 
 
 async def test_another_issuer_none_and_one_that_is_down_are_errors(
-    open_client: OpenClient, database_url: str, provider: OidcProvider
+    open_client: Callable[..., Awaitable[Client]], database_url: str, provider: OidcProvider
 ) -> None:
     token = provider.id_token("1815", CLIENT)
     alias = provider.url.replace("127.0.0.1", "localhost")

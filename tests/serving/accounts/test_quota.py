@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import pytest
@@ -66,17 +67,13 @@ async def test_a_call_that_arrives_when_a_refill_ends_does_not_stop_the_process(
 
 
 @ON_BOTH_DATABASES
-async def test_concurrent_clients_of_two_processes_get_exactly_the_quota(open_accounts, database_url: str) -> None:
-    one, other = await open_accounts(database_url), await open_accounts(database_url)
-    token = (await join(one)).api_token
-    assert sum(await asyncio.gather(*(call(accounts, token) for accounts in [one, other] * 8))) == 1000
-
-
-async def test_processes_share_one_quota_for_a_login_and_the_api_token(open_accounts, database_url: str) -> None:
+async def test_concurrent_clients_of_two_processes_get_exactly_the_quota_of_login_and_api_token(
+    open_accounts, database_url: str
+) -> None:
     one, other = await open_accounts(database_url), await open_accounts(database_url)
     user = await join(one)
-    first = await call(one, user.api_token, 30)
-    assert first + await call(other, user.login_token) + await call(one, user.api_token) == 1000
+    clients = product([one, other] * 4, (user.api_token, user.login_token))
+    assert sum(await asyncio.gather(*(call(*client) for client in clients))) == 1000
     assert await call(one, user.login_token) == 0
 
 
@@ -174,18 +171,13 @@ async def test_a_users_limit_has_priority_over_the_largest_of_the_roles(
     assert await call(accounts, token) == limit
 
 
-async def test_a_lower_limit_applies_to_a_lease_that_is_held(accounts: Accounts) -> None:
+@pytest.mark.parametrize(("limit", "attempts"), [(1000, 5), (5, 6)], ids=["lower", "higher"])
+async def test_a_new_limit_applies_within_a_second_also_to_a_lease_that_is_held(
+    open_accounts, database_url: str, clock: Clock, limit: int, attempts: int
+) -> None:
+    accounts = await open_accounts(database_url, monthly_calls=limit)
     token = (await join(accounts)).api_token
-    assert await call(accounts, token, 5) == 5
-    await set_limit(accounts, 8)
-    accounts.authenticator.forget(1)
-    assert await call(accounts, token) == 3
-
-
-async def test_a_higher_limit_applies_within_a_second(open_accounts, database_url: str, clock: Clock) -> None:
-    accounts = await open_accounts(database_url, monthly_calls=5)
-    token = (await join(accounts)).api_token
-    assert await call(accounts, token) == 5
+    assert await call(accounts, token, attempts) == 5
     await set_limit(accounts, 8)
     clock.advance(seconds=1)
     assert await call(accounts, token) == 3

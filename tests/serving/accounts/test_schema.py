@@ -43,9 +43,6 @@ def test_migrations_create_the_declared_tables_and_the_roles(database_url: str) 
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
         assert connection.execute(text("SELECT name FROM roles ORDER BY name")).scalars().all() == ["admin", "member"]
-
-
-def test_the_required_revision_is_the_last_migration() -> None:
     assert ScriptDirectory.from_config(Config(ALEMBIC_INI)).get_current_head() == REVISION
 
 

@@ -1,19 +1,17 @@
 """The candle cache against the real replay exchange: one request an hour and pair; the last good candles are kept."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from live_files import HOUR
 from make_us_rich.exchange import BinanceClient, Retries
 from make_us_rich.replay import Clock, Faults, ReplayServer, SimulatedMarket
 from serving.forecasts.candles import CandleCache
 
-from ..conftest import Stopwatch
+from ..conftest import NOW, TEN, Stopwatch
 
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-TEN = datetime(2025, 3, 1, 10, tzinfo=UTC)
 Open = Callable[..., CandleCache]
 
 

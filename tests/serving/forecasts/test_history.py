@@ -21,10 +21,8 @@ from serving.forecasts.models import ModelCache
 from serving.forecasts.service import ForecastService
 from synthetic import ROWS, published_version, simulated_klines, walked
 
-from ..conftest import Stopwatch
+from ..conftest import NOW, TEN, Stopwatch
 
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
-TEN = NOW.replace(minute=0)
 Open = Callable[..., ForecastService]
 
 
@@ -75,10 +73,11 @@ def test_a_damaged_record_leaves_what_was_read_before(
     assert caplog.text.count("using what was read before") == 1
 
 
-def test_recorded_forecasts_are_returned_as_they_were_served(recorded: Open) -> None:
-    past = recorded().history.at("btc_usdt", 4)
+def test_recorded_forecasts_of_a_week_are_returned_as_they_were_served(recorded: Open) -> None:
+    past = recorded(hours=190).history.at("btc_usdt", 4)
 
-    assert (past.source, past.version, len(past.forecasts)) == ("recorded", "v2", 26)
+    assert (past.source, past.version, len(past.forecasts)) == ("recorded", "v2", 165)
+    assert past.forecasts[0].issued_at == TEN - 168 * HOUR
     newest = past.forecasts[-1]
     assert (newest.issued_at, newest.closes_at, newest.outcome) == (TEN - 4 * HOUR, TEN, 101.0)
     assert newest.quantiles == list(FAN[3])
@@ -102,22 +101,11 @@ def test_coverage_needs_twenty_outcomes_of_the_served_architecture(
     assert past.coverage == dict.fromkeys(("50", "80", "90"), coverage)
 
 
-def test_without_an_outcome_at_the_horizon_the_champion_is_backtested(recorded: Open) -> None:
+def test_without_an_outcome_at_the_horizon_and_at_another_date_the_champion_is_backtested(recorded: Open) -> None:
     service = recorded(hours=3)
 
     assert [service.history.at("btc_usdt", horizon).source for horizon in (1, 4)] == ["recorded", "backtest"]
-
-
-def test_older_forecasts_than_a_week_are_left_out(recorded: Open) -> None:
-    past = recorded(hours=190).history.at("btc_usdt", 1)
-
-    assert past.forecasts[0].issued_at == TEN - 168 * HOUR
-
-
-def test_champions_of_another_date_are_backtested(recorded: Open) -> None:
-    service = recorded()
     service.models.serve_as_of(datetime(2025, 2, 1, tzinfo=UTC))
-
     assert service.history.at("btc_usdt", 1).source == "backtest"
 
 

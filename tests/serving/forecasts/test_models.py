@@ -72,17 +72,6 @@ def zip_bomb() -> bytes:
     return buffer.getvalue()
 
 
-@IN_A_BUCKET
-def test_a_new_champion_replaces_the_old_one(served: Served, place: Place) -> None:
-    first = served.cache.get("btc_usdt")
-    served.refresh()
-    assert served.cache.get("btc_usdt").champion is first.champion  # What has not changed is not loaded again.
-
-    place.publish(NEXT)
-    served.refresh()
-    assert (served.versions, served.problem) == ({"btc_usdt": NEXT}, None)
-
-
 def test_bad_artifacts_are_refused_and_never_executed(served: Served, place: Place, tmp_path: Path) -> None:
     marker, good = tmp_path / "executed", served.artifact("model.onnx", VERSION).read_bytes()
     pickled, scaler = pickle.dumps(Bomb(marker)), served.artifact("scaler.pkl", VERSION)
@@ -139,7 +128,11 @@ def test_a_manifest_that_does_not_fit_is_refused(
 
 @IN_A_BUCKET
 @pytest.mark.parametrize("name", ["manifest.json", "model.onnx"])
-def test_an_incomplete_champion_is_refused_until_it_is_complete(served: Served, place: Place, name: str) -> None:
+def test_a_new_champion_replaces_the_old_one_as_soon_as_it_is_complete(served: Served, place: Place, name: str) -> None:
+    first = served.cache.get("btc_usdt")
+    served.refresh()
+    assert served.cache.get("btc_usdt").champion is first.champion  # What has not changed is not loaded again.
+
     place.publish(NEXT)
     content = served.artifact(name).read_bytes()
     served.artifact(name).unlink()

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from live_files import HOUR
 from make_us_rich.backtest.calibration import Quantiles
 from make_us_rich.client.schemas import Prediction
 from make_us_rich.domain.errors import ArtifactError
@@ -19,9 +20,7 @@ from make_us_rich.repository import ModelRepository
 from serving.forecasts.prediction import make_prediction
 from serving.forecasts.service import ForecastService
 
-HOUR = timedelta(hours=1)
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
-TEN = datetime(2025, 3, 1, 10, tzinfo=UTC)
+from ..conftest import NOW, TEN
 
 
 @pytest.fixture
@@ -35,7 +34,9 @@ def answer(service: ForecastService, now: datetime = NOW) -> dict[str, Any]:
     return made
 
 
-def test_the_response_is_the_models_forecast_with_five_days_of_candles(service: ForecastService, project: Path) -> None:
+def test_the_response_is_the_models_forecast_with_five_days_of_candles_and_without_an_edge_the_last_close(
+    service: ForecastService, project: Path
+) -> None:
     frame = service.candles.get("btc_usdt").frame
     forecast = ModelRepository.open("base", project).model("btc_usdt").forecast(frame)
     made = Prediction.model_validate(answer(service))
@@ -47,16 +48,14 @@ def test_the_response_is_the_models_forecast_with_five_days_of_candles(service: 
     assert {len(column) for column in made.data.model_dump().values()} == {120}
     assert (made.data.timestamp[0], made.data.timestamp[-1]) == (TEN - 120 * HOUR, TEN - HOUR)
     assert made.simulated
-
-
-def test_without_an_edge_the_prediction_is_the_last_close_of_the_hour_and_says_so(service: ForecastService) -> None:
-    made = answer(service)
-
-    assert made["prediction"] == pytest.approx(made["data"]["close"][-1], rel=1e-9)
-    assert (made["prediction_at"], made["stale_reason"]) == ("2025-03-01T11:00:00Z", None)
+    assert made.prediction == pytest.approx(made.data.close[-1], rel=1e-9)
+    assert (made.prediction_at, made.stale_reason) == (TEN + HOUR, None)
     assert answer(service, TEN + 3.5 * HOUR)["prediction_at"] == "2025-03-01T14:00:00Z"
-    assert made["forecast"]["edge"] == {"proven": False, "reason": "no edge: the point forecast is the last close"}
-    assert made["forecast"]["baseline"]["quantiles"] == made["forecast"]["quantiles"]
+    assert (made.forecast.edge.proven, made.forecast.edge.reason) == (
+        False,
+        "no edge: the point forecast is the last close",
+    )
+    assert made.forecast.baseline.quantiles == made.forecast.quantiles
 
 
 def test_a_fallback_has_neither_the_models_calibration_nor_its_edge(service: ForecastService) -> None:

@@ -3,7 +3,7 @@
 import secrets
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from fastapi.testclient import TestClient
 
+PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 QUICK = {"password_memory_kib": 8, "database_seconds": 60, "registrations": 10_000, "env": "local"}
 
 
@@ -66,12 +67,26 @@ def running_api(place: Place, exchange: ReplayServer, url: str, *pairs: str, **s
 
 
 @pytest.fixture(scope="session")
-def api(make_place: Callable[..., Place], new_database: Callable[..., str], market: SimulatedMarket) -> Iterator[Api]:
+def open_api(
+    make_place: Callable[..., Place], new_database: Callable[..., str], market: SimulatedMarket
+) -> Callable[..., AbstractContextManager[Api]]:
+    """Opens the API on a project of a kind, an exchange and a database of its own."""
+
+    @contextmanager
+    def opened(*pairs: str, kind: str = "folder", **settings: object) -> Iterator[Api]:
+        with (
+            ReplayServer(market, clock=Clock(NOW, speed=0)) as exchange,
+            running_api(make_place(kind), exchange, new_database(), *pairs, **settings) as started,
+        ):
+            yield started
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def api(open_api: Callable[..., AbstractContextManager[Api]]) -> Iterator[Api]:
     """The API with a forecast of btc_usdt and without a model of eth_usdt, for tests that change their users only."""
-    with (
-        ReplayServer(market, clock=Clock(NOW, speed=0)) as exchange,
-        running_api(make_place(), exchange, new_database(), "btc_usdt", "eth_usdt") as started,
-    ):
+    with open_api("btc_usdt", "eth_usdt") as started:
         yield started
 
 

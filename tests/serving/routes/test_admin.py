@@ -11,15 +11,11 @@ from fastapi.routing import APIRoute
 from make_us_rich.domain.model_card import ModelCard
 from make_us_rich.domain.run_log import PipelineRun, write_runs
 from make_us_rich.locks import pair_lock
-from make_us_rich.replay import Clock, ReplayServer
 from make_us_rich.repository import ModelRepository
 from network import refusal
 from serving.accounts.tables import ADMIN
 from serving.routes import admin
 from synthetic import VERSION
-
-from ..conftest import NOW
-from .conftest import running_api
 
 NEXT = "2025-01-01T01.05.00.000Z"  # Promoted on 2025-01-01 at 01:05, an hour after the first.
 CHAMPION = "/api/v1/admin/pairs/btc_usdt/champion"
@@ -27,14 +23,10 @@ RUNS = "/api/v1/admin/runs"
 
 
 @pytest.fixture(scope="module")
-def api(make_place, new_database, market) -> Iterator[Any]:
+def api(open_api) -> Iterator[Any]:
     """The API with the first of two versions in a bucket: the second was published after it has started."""
-    place = make_place("bucket")
-    with (
-        ReplayServer(market, clock=Clock(NOW, speed=0)) as exchange,
-        running_api(place, exchange, new_database()) as started,
-    ):
-        place.publish(NEXT)
+    with open_api(kind="bucket") as started:
+        started.place.publish(NEXT)
         yield started
 
 

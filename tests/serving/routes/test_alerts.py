@@ -5,16 +5,15 @@ import logging
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, text
 
+from live_files import HOUR
 from make_us_rich.client.alerts import Alert
 from make_us_rich.exchange import BinanceClient
-from make_us_rich.replay import Clock, ReplayServer
 from make_us_rich.repository import ModelRepository
 from network import HttpServer, refusal, wait_until
 from serving.accounts.accounts import Accounts
@@ -24,12 +23,10 @@ from serving.alerts.service import MIN_INTERVAL, AlertService
 from serving.forecasts.service import ForecastService
 from serving.settings import Settings
 
-from ..conftest import NOW
 from .conftest import running_api
 
 PREFIX = "/api/v1/alerts"
 KEY = "+/Zr0Yx1pVY6DpoG3yoQ9h0vC9Jz1h3yB2Hq5o7nXkM="
-HOUR = timedelta(hours=1)
 RUN = AlertService._run
 
 
@@ -95,15 +92,11 @@ class Alerts:
 
 
 @pytest.fixture(scope="module")
-def api(make_place, new_database, market) -> Iterator[Any]:
+def api(open_api) -> Iterator[Any]:
     """The API with a key, whose rounds are run by the tests."""
-    settings = {"secret_key": KEY, "public_api_url": "https://mur.test/"}
-    with (
-        pytest.MonkeyPatch.context() as patched,
-        ReplayServer(market, clock=Clock(NOW, speed=0)) as exchange,
-    ):
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(AlertService, "_run", lambda _: None)
-        with running_api(make_place(), exchange, new_database(), **settings) as started:
+        with open_api(secret_key=KEY, public_api_url="https://mur.test/") as started:
             yield started
 
 
@@ -183,7 +176,7 @@ def test_destinations_are_encrypted_and_never_logged_or_answered(
         assert all(part not in where for where in (answer.text, alerts.request("GET").text, stored, caplog.text))
 
 
-def test_another_key_cannot_send(
+def test_another_key_cannot_send_and_without_one_there_are_no_alerts(
     alerts: Alerts, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule = alerts.add()
@@ -192,6 +185,11 @@ def test_another_key_cannot_send(
 
     assert alerts.ntfy.messages == []
     assert f"rule {rule.id} was encrypted with another MAKE_US_RICH_SECRET_KEY" in caplog.text
+
+    monkeypatch.setattr(alerts.service, "key", None)
+    answer = alerts.request("GET")
+    assert refusal(answer) == (409, "alerts_off")
+    assert "set MAKE_US_RICH_SECRET_KEY" in answer.text
 
 
 def test_rules_are_limited_are_nobody_elses_and_end_with_their_user(alerts: Alerts) -> None:
@@ -263,14 +261,6 @@ def test_hosts_of_the_own_network_are_refused(alerts: Alerts) -> None:
     assert problems == ["its host has no public address"] * refused + [None] * len(public)
 
 
-def test_without_a_key_there_are_no_alerts(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts.service, "key", None)
-    answer = alerts.request("GET")
-
-    assert refusal(answer) == (409, "alerts_off")
-    assert "set MAKE_US_RICH_SECRET_KEY" in answer.text
-
-
 @pytest.mark.parametrize(
     ("host", "is_refused"),
     [("127.0.0.1", True), ("localhost", True), ("169.254.169.254", True), (None, False)],
@@ -287,22 +277,17 @@ def test_a_redirect_reaches_allowed_addresses_only(alerts: Alerts, host: str | N
         assert (len(target.requests), problem) == ((0, "not delivered") if is_refused else (1, None))
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        *((each, True) for each in ("1.1.1.1", "93.184.215.14", "2606:4700:4700::1111")),
-        *((each, False) for each in ("127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1")),
-        *((each, False) for each in ("169.254.169.254", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1")),
-        *((each, False) for each in ("::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1", "ff02::1")),
-        *((each, False) for each in ("::ffff:1.1.1.1", "::ffff:127.0.0.1", "64:ff9b::10.0.0.1", "2002:7f00:1::")),
-        *((each, False) for each in ("2001:0:4136:e378::", "2001:db8::1", "localhost", "example.com", "", 8, None)),
-    ],
+PUBLIC = ("1.1.1.1", "93.184.215.14", "2606:4700:4700::1111")
+NOT_PUBLIC = (
+    *("127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "224.0.0.1"),
+    *("240.0.0.1", "255.255.255.255", "192.0.2.1", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1"),
+    *("ff02::1", "::ffff:1.1.1.1", "::ffff:127.0.0.1", "64:ff9b::10.0.0.1", "2002:7f00:1::", "2001:0:4136:e378::"),
+    *("2001:db8::1", "localhost", "example.com", "", 8, None),
 )
-def test_only_hosts_of_the_internet_are_public(address: object, expected: bool) -> None:
-    assert is_public(address) is expected
 
 
-def test_no_other_kind_of_socket_connects() -> None:
+def test_only_hosts_of_the_internet_are_public_and_no_other_kind_of_socket_connects() -> None:
+    assert [each for each in (*PUBLIC, *NOT_PUBLIC) if is_public(each)] == list(PUBLIC)
     guard = Guard(frozenset())
     for address in ("/run/docker.sock", b"\0abstract", (3, 4)):
         with pytest.raises(PermissionError, match="not public"):

@@ -21,6 +21,7 @@ def ask(api):
         return api.client.get(f"{PREFIX}/{path}", params=query, headers=bearer)
 
     get.post = lambda path, body: api.client.post(f"{PREFIX}/{path}", json=body, headers=bearer)
+    get.without_token = api.client.get
     get.last = Prediction.model_validate_json(get("predict", currency="btc", compare="usdt").content).forecast
     return get
 
@@ -43,6 +44,7 @@ def test_each_answer_counts_as_one_call_and_names_its_forecast(ask) -> None:
         assert (head.version, head.issued_at, head.last_close) == (ask.last.version, ask.last.issued_at, last)
         assert 1_800 <= head.age_seconds < 3_600
         assert head.simulated
+    assert ask.without_token(f"{PREFIX}/volatility/btc_usdt").status_code == 401
 
 
 def test_probabilities_of_several_prices_at_one_hour_or_all(ask) -> None:
@@ -128,7 +130,3 @@ def test_what_cannot_be_answered_is_refused_and_not_counted(ask, path, query, st
     assert answer.status_code == status
     assert text in answer.text
     assert ask("volatility/btc_usdt").headers["x-ratelimit-remaining"] == "998"
-
-
-def test_an_answer_needs_a_token(api) -> None:
-    assert api.client.get(f"{PREFIX}/volatility/btc_usdt").status_code == 401

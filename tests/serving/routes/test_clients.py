@@ -7,9 +7,10 @@ from pathlib import Path
 from serving.errors import STATUS
 from synthetic import VERSION
 
+from .conftest import PREDICT
+
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 DOCUMENTED = (DOCS / "api.md").read_text() + (DOCS / "accounts.md").read_text()
-PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 PAGE = "https://charts.example"
 
 
@@ -25,7 +26,7 @@ def test_probes_answer_head_and_elsewhere_it_is_405_and_not_counted(api) -> None
     assert api.client.put(PREDICT, headers=bearer).headers["x-ratelimit-remaining"] == "999"
 
 
-def test_a_page_of_a_named_origin_may_call_the_api(start_api) -> None:
+def test_a_page_of_a_named_origin_alone_may_call_the_api(start_api, api) -> None:
     client = start_api(cors_origins=f"https://other.example, {PAGE}").client
     asked = {"Origin": PAGE, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "Authorization"}
     preflight = client.options(PREDICT, headers=asked)
@@ -36,33 +37,20 @@ def test_a_page_of_a_named_origin_may_call_the_api(start_api) -> None:
     assert "X-RateLimit-Remaining" in answer.headers["access-control-expose-headers"]
     refused = client.options(PREDICT, headers=asked | {"Origin": "https://evil.example"})
     assert refused.status_code == 400
+    without_the_setting = api.client.put(PREDICT, headers={"Origin": PAGE})
+    assert not [name for name in without_the_setting.headers if name.startswith("access-control")]
 
 
-def test_without_the_setting_no_page_may(api) -> None:
-    answer = api.client.put(PREDICT, headers={"Origin": PAGE})
+def test_the_documentation_has_every_endpoint_error_code_and_schema(api) -> None:
+    file = json.loads((DOCS / "reference/openapi.json").read_text())
+    assert file == api.client.get("/openapi.json").json(), "call make openapi"
 
-    assert not [name for name in answer.headers if name.startswith("access-control")]
-
-
-def test_every_endpoint_is_listed(api) -> None:
     paths = api.client.app.openapi()["paths"]
     listed = set(re.findall(r"(?:GET|PUT|POST|DELETE) (/[^`\s?]+)", DOCUMENTED))
     missing = {path for path in paths if path not in listed and path.removeprefix("/api/v1") not in listed}
 
     assert missing <= {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/{pair}/ready"}
-
-
-def test_the_openapi_file_describes_the_running_api(api) -> None:
-    file = json.loads((DOCS / "reference/openapi.json").read_text())
-
-    assert file == api.client.get("/openapi.json").json(), "call make openapi"
-
-
-def test_every_error_code_is_listed() -> None:
     assert {code for code in STATUS if f"`{code}`" not in DOCUMENTED} == set()
-
-
-BY_PAIR = ("/api/v1/models/{}", "/api/v1/forecasts/{}", "/v2/models/{}", "/v2/models/{}/ready")
 
 
 def test_a_pair_without_a_model_says_why_and_an_unknown_one_is_404(api) -> None:
@@ -78,7 +66,7 @@ def test_a_pair_without_a_model_says_why_and_an_unknown_one_is_404(api) -> None:
     }
     assert without_model["version"] is None
     assert without_model["problem"].startswith("eth_usdt: no model is published")
-    for path in BY_PAIR:
+    for path in ("/api/v1/models/{}", "/api/v1/forecasts/{}", "/v2/models/{}", "/v2/models/{}/ready"):
         missing, unknown = (api.client.get(path.format(pair)) for pair in ("eth_usdt", "doge_usdt"))
         assert (missing.status_code, unknown.status_code) == (503, 404)
         assert '"no_model"' in missing.text

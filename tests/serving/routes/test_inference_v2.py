@@ -24,7 +24,7 @@ def asked(inputs: np.ndarray, **changes: Any) -> dict[str, Any]:
     return {"id": "42", "inputs": [tensor | changes]}
 
 
-def test_the_metadata_name_both_ends(api) -> None:
+def test_the_metadata_name_both_ends_and_errors_are_a_text_as_the_protocol_wants_them(api) -> None:
     told = api.client.get("/v2/models/btc_usdt").json()
 
     assert told["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 24, 12]}]
@@ -33,6 +33,13 @@ def test_the_metadata_name_both_ends(api) -> None:
     ]
     assert api.client.get("/v2/models/btc_usdt/ready").json() == {"ready": True}
     assert api.client.get("/v2/health/live").json() == {"live": True}
+    unknown = api.client.get("/v2/models/nope_usdt")
+    assert unknown.status_code == 404
+    assert unknown.json() == {
+        "error": "nope_usdt is not served; choose one of GET /api/v1/pairs",
+        "code": "unknown_pair",
+        "request_id": unknown.headers["x-request-id"],
+    }
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -111,14 +118,3 @@ def test_who_sends_no_token_learns_nothing_of_the_pair(api, path: str, pair: str
     answer = api.client.request(method, path.format(pair), json=asked(features(api)) if method == "POST" else None)
 
     assert answer.status_code == 401
-
-
-def test_errors_are_a_text_as_the_protocol_wants_them(api) -> None:
-    answer = api.client.get("/v2/models/nope_usdt")
-
-    assert answer.status_code == 404
-    assert answer.json() == {
-        "error": "nope_usdt is not served; choose one of GET /api/v1/pairs",
-        "code": "unknown_pair",
-        "request_id": answer.headers["x-request-id"],
-    }

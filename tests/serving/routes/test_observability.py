@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import promql_parser
@@ -10,6 +9,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from live_files import write_live
+
+from ..conftest import NOW
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboard.json").read_text())
@@ -37,7 +38,7 @@ def test_it_is_ready_with_a_model_and_a_database_and_else_says_what_to_run(start
 
 def test_expressions_parse_and_name_what_the_api_exports_and_the_dashboard_shows_all_of_it(start_api, place) -> None:
     assert all(promql_parser.parse(expression) for expression in EXPRESSIONS)
-    write_live(place.project, datetime(2025, 3, 1, 10, 30, tzinfo=UTC))
+    write_live(place.project, NOW)
     api = start_api()
     api.client.get("/api/v1/models/btc_usdt")
     api.client.get("/nowhere/42")

@@ -13,10 +13,10 @@ from processes import ApiProcess, api_in
 from synthetic import VERSION
 
 from ..conftest import Place
+from .conftest import PREDICT
 
 pytestmark = pytest.mark.slow
 
-PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 MESSAGES = {
     "store": "the store does not answer",
     "database": "the accounts database does not answer",

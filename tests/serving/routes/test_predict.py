@@ -7,7 +7,8 @@ import pytest
 from make_us_rich.client.schemas import Prediction
 from network import refusal
 
-PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
+from .conftest import PREDICT
+
 WITHOUT_MODEL = "/api/v1/predict?currency=eth&compare=usdt"
 UNKNOWN = "mur_" + "a" * 43
 
@@ -59,9 +60,12 @@ def test_a_wrong_request_is_refused(api, query: str, authorization: str, expecte
     assert refusal(api.client.get(f"/api/v1/predict?{query}", headers=headers)) == expected
 
 
-def test_an_error_is_reported_as_problem_details(api) -> None:
-    answer = api.client.get("/api/v1/forecasts/doge usdt?token=secret", headers={"X-Request-ID": "one"})
+def test_an_error_is_reported_as_problem_details_with_the_clients_request_id_if_it_is_valid(api) -> None:
+    for sent in ("x" * 65, "a b"):
+        assert api.client.get("/healthz", headers={"X-Request-ID": sent}).headers["x-request-id"] != sent
 
+    answer = api.client.get("/api/v1/forecasts/doge usdt?token=secret", headers={"X-Request-ID": "theirs-1"})
+    assert answer.headers["x-request-id"] == "theirs-1"
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
         "type": "urn:problem-type:make-us-rich:unknown_pair",
@@ -71,7 +75,7 @@ def test_an_error_is_reported_as_problem_details(api) -> None:
         "instance": "/api/v1/forecasts/doge%20usdt",
         "code": "unknown_pair",
         "remedy": "choose one of GET /api/v1/pairs",
-        "request_id": "one",
+        "request_id": "theirs-1",
     }
 
 
@@ -125,10 +129,3 @@ def test_an_unexpected_error_is_500_without_details_and_not_counted(api, monkeyp
     assert "internal detail" not in answer.text
     api.client.put(PREDICT, headers=bearer)
     assert used(api, bearer) == 1
-
-
-@pytest.mark.parametrize(("sent", "accepted"), [("theirs-1", True), ("x" * 65, False), ("a b", False)])
-def test_the_clients_request_id_is_used_if_it_is_valid(api, sent: str, accepted: bool) -> None:
-    answer = api.client.get("/healthz", headers={"X-Request-ID": sent})
-
-    assert (answer.headers["x-request-id"] == sent) == accepted

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from live_files import HOUR
 from make_us_rich.logs import without_secrets
 from network import TIMEOUT, wait_until
 from processes import ApiProcess, api_in
@@ -18,11 +18,10 @@ from serving.main import main
 from synthetic import VERSION
 
 from ..conftest import Place
+from .conftest import PREDICT
 
 NEXT = "2025-01-01T01.05.00.000Z"
-PREDICT = "/api/v1/predict?currency=btc&compare=usdt"
 STREAM = "/api/v1/stream/btc_usdt"
-HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -168,18 +167,13 @@ def test_a_wrong_setting_ends_it_in_one_line(monkeypatch, capsys: pytest.Capture
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "kept", "secret"),
-    [
-        ("cannot reach postgresql://app:hunter2@db/accounts", "@db/accounts", "hunter2"),
-        ("GET /api/v1/predict?currency=btc&token=abcdefgh&x=1", "&x=1", "abcdefgh"),
-        ("revoked mur_Zk3o8QmS4aB2nXv7cD1eE5Yb1l0gPz0WQy6QmCk1H9m", "revoked", "mur_Zk3o8QmS"),
-        ("login mul_Zk3o8QmS4aB2nXv7cD1eE5Yb1l0gPz0WQy6QmCk1H9m ended", "ended", "mul_Zk3o8QmS"),
-        ("GET /account?reset=mup_Zk3o8QmS4aB2nXv7cD1eE5Yb1l0gPz0WQy6QmCk1H9m", "reset", "mup_Zk3o8QmS"),
-        ("Authorization: Bearer opensesame42", "Authorization", "opensesame42"),
-        ("password=hunter2, again", "again", "hunter2"),
-    ],
-)
-def test_secrets_are_left_out(text: str, kept: str, secret: str) -> None:
-    assert kept in without_secrets(text)
-    assert secret not in without_secrets(text)
+def test_secrets_are_left_out() -> None:
+    token = "Zk3o8QmS4aB2nXv7cD1eE5Yb1l0gPz0WQy6QmCk1H9m"
+    masked = {
+        "cannot reach postgresql://app:hunter2@db/accounts": "cannot reach postgresql://***@db/accounts",
+        "GET /api/v1/predict?currency=btc&token=abcdefgh&x=1": "GET /api/v1/predict?currency=btc&token=***&x=1",
+        **{f"revoked mu{kind}_{token}, again": "revoked ***, again" for kind in "rlp"},
+        "Authorization: Bearer opensesame42": "Authorization: Bearer ***",
+        "password=hunter2, again": "password=***, again",
+    }
+    assert {text: without_secrets(text) for text in masked} == masked

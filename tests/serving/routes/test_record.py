@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,8 +13,8 @@ from make_us_rich.domain.live import ALL_HORIZONS, HorizonScores, LiveScores, Mi
 from serving.forecasts.candles import CandleCache
 from serving.routes.record import render_badge
 
-NOW = datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
-TEN = NOW.replace(minute=0)
+from ..conftest import NOW, TEN
+
 PIT = (0.04, 0.06, 0.15, 0.25, 0.25, 0.15, 0.04, 0.06)
 BELOW = [0.04, 0.1, 0.25, 0.5, 0.75, 0.9, 0.94]
 SHARES = {"coverage_50": 0.5, "coverage_80": 0.81234, "coverage_90": 0.9, "skill": 0.02, "pit": PIT}
@@ -40,7 +39,7 @@ MISSED = (
 def recorded(api, tmp_path) -> Callable[..., Any]:
     """The API with a record of btc_usdt, until the next one."""
 
-    def record(now: datetime = NOW, older: bool = False, **changes: object) -> Any:
+    def record(now: Any = NOW, older: bool = False, **changes: object) -> Any:
         write_live(tmp_path, now, **{"served": WINDOWS, "missed": MISSED, **changes})
         content = json.loads((tmp_path / "data/08_reporting/btc_usdt/live_scores.json").read_text())
         if older:
@@ -54,7 +53,7 @@ def recorded(api, tmp_path) -> Callable[..., Any]:
     api.service.history.scores = {}
 
 
-def test_the_record_of_a_pair_needs_no_token(recorded) -> None:
+def test_the_record_of_a_pair_needs_no_token_and_every_missed_hour_has_a_reason(recorded) -> None:
     answer = recorded().get("/api/v1/record/BTC_USDT")
     record = PairRecord.model_validate_json(answer.content)
 
@@ -75,22 +74,17 @@ def test_the_record_of_a_pair_needs_no_token(recorded) -> None:
     few = month.horizons[0]
     assert (few.hours, few.outcomes["close"], few.coverage["80"], few.skill["close"]) == (1, 19, None, None)
 
-
-def test_every_missed_hour_has_a_reason_without_what_an_error_says(recorded) -> None:
-    answer = recorded().get("/api/v1/record/btc_usdt")
-    spans = PairRecord.model_validate_json(answer.content).missed
-
-    assert [(each.first, each.last, each.hours, each.kind) for each in spans] == [
+    assert [(each.first, each.last, each.hours, each.kind) for each in record.missed] == [
         (TEN - 1_440 * HOUR, TEN - 1_440 * HOUR, 1, "no_run"),
         (TEN - 480 * HOUR, TEN - 480 * HOUR, 1, "no_run"),
         (TEN - 6 * HOUR, TEN - 4 * HOUR, 3, "no_run"),
         (TEN - 3 * HOUR, TEN - 3 * HOUR, 1, "failed"),
     ]
-    assert spans[-1].reason == "the run failed"
-    assert "secret" not in answer.text
+    assert record.missed[-1].reason == "the run failed"
+    assert "secret" not in answer.text, "a reason has nothing of an error's message"
 
 
-def test_the_records_of_all_pairs_are_those_of_each(recorded) -> None:
+def test_the_records_of_all_pairs_are_those_of_each_until_the_next_run_of_the_monitoring(recorded, api) -> None:
     client = recorded()
     btc, eth = PublicRecord.model_validate_json(client.get("/api/v1/record").content).pairs
 
@@ -98,15 +92,10 @@ def test_the_records_of_all_pairs_are_those_of_each(recorded) -> None:
     assert (eth.pair, eth.as_of, eth.windows, eth.missed) == ("eth_usdt", None, [], [])
     assert client.get("/api/v1/record/doge_usdt").status_code == 404
 
-
-def test_the_next_run_of_the_monitoring_is_shown(recorded, api) -> None:
-    client = recorded()
-    before = client.get("/api/v1/record/btc_usdt").json()
     found = api.service.history.scores["btc_usdt"]
     api.service.history.scores = {"btc_usdt": found.model_copy(update={"at": NOW + HOUR, "served": WINDOWS[:1]})}
     after = client.get("/api/v1/record/btc_usdt").json()
-
-    assert (len(before["windows"]), len(after["windows"])) == (3, 1)
+    assert (len(btc.windows), len(after["windows"])) == (3, 1)
 
 
 def test_what_an_earlier_release_has_written_is_still_read(recorded) -> None:
