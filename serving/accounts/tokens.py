@@ -114,6 +114,7 @@ class Authenticator:
         key, now = hash_token(token), self._clock().timestamp()
         max_age = self._outage_seconds if self._database.failing else self._fresh_seconds
         owner = self._cached(key, now, max_age)
+        # For five seconds an unknown token is not looked up again.
         if owner is None and not 0 <= now - self._unknown.get(key, float("-inf")) < 5:
             owner = await self._look_up(key, now)
         if owner is None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 
 from make_us_rich.domain.errors import DataError, MakeUsRichError
@@ -84,10 +85,8 @@ class ForecastService:
         """Let a champion forecast from the pair's candles before it is served; ArtifactError if it cannot."""
         candles = self.candles.get(champion.manifest.pair)
         if candles is not None:
-            try:
+            with suppress(DataError):  # Any champion would fail on these candles.
                 forecast_with(champion, candles.frame)
-            except DataError:
-                return  # Any champion would fail on these candles.
 
     def start(self, models_seconds: float, candles_seconds: float) -> None:
         """Check store and exchange at these intervals until ``stop``."""
