@@ -8,7 +8,7 @@ import streamlit as st
 from interface import formatting as fmt
 from interface import ui
 from interface.charts.scores import reliability_figure
-from make_us_rich.domain.event_scores import AtRisk, BinScores, EventScores
+from make_us_rich.domain.evaluation import AtRisk, BinScores, EventScores
 
 _EVENTS = {"close": "Closes beyond a price", "touch": "Touches of a price"}
 _ALPHA = 0.05

@@ -9,8 +9,7 @@ from plotly import graph_objects as go
 from interface.charts.style import Palette, empty_figure, new_figure, timestamps
 from interface.formatting import NBSP, count, in_percent, model_label, p_value, percent, utc
 from make_us_rich.backtest.score_table import ALL, ANY, INTERVALS
-from make_us_rich.domain.evaluation import ChallengerResult
-from make_us_rich.domain.event_scores import BinScores
+from make_us_rich.domain.evaluation import BinScores, ChallengerResult
 from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.model_card import ModelCard
 

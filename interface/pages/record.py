@@ -12,7 +12,7 @@ from interface.charts.scores import skill_figure
 from interface.pages.models import COLUMNS
 from interface.ui import Card
 from make_us_rich.client.record import MissedHours, PairRecord, RecordScores, RecordWindow
-from make_us_rich.domain.event_scores import BinScores
+from make_us_rich.domain.evaluation import BinScores
 
 _DAYS = (7, 30, 90)
 _RELIABILITY_HOURS = (1, 4, 24)

@@ -17,8 +17,7 @@ from make_us_rich.backtest.multiple_testing import verdict_rows
 from make_us_rich.client import UnauthorizedError
 from make_us_rich.client.alerts import Alert
 from make_us_rich.client.schemas import ApiToken, Fan, Pairs
-from make_us_rich.domain.evaluation import EvaluationReport
-from make_us_rich.domain.event_scores import AtRisk
+from make_us_rich.domain.evaluation import AtRisk, EvaluationReport
 from make_us_rich.domain.live import HorizonScores, LiveScores, WindowScores
 from network import HttpServer, free_port
 from processes import PASSWORD, make_admin

@@ -17,7 +17,7 @@ from make_us_rich.backtest.probability_scores import (
 )
 from make_us_rich.backtest.scores import skill
 from make_us_rich.domain.distribution import normal_scores, probability_above, probability_below
-from make_us_rich.domain.event_scores import AtRisk, EnergyScore, EventScores, ProbabilityScores
+from make_us_rich.domain.evaluation import AtRisk, EnergyScore, EventScores, ProbabilityScores
 from make_us_rich.domain.forecast import BASELINE, MIN_SCENARIOS, TARGETS
 from make_us_rich.domain.scenarios import grid_rows, scenario_ranks, scenarios
 

@@ -18,8 +18,6 @@ from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.manifest import Verdict
 
-TARGET_COVERAGE = 0.9
-
 
 class GateParameters(FrozenModel):
     """``params:gate``: what a challenger must show to be served.
@@ -107,12 +105,11 @@ def apply_gate(gate_input: GateInput, parameters: GateParameters) -> Verdict:
     figures, failures = _compare(challenger, baseline, folds, gate_input.n_comparisons, parameters, subject)
     standing, reason = _compare_with_champion(gate_input, parameters)
     held, tolerance = 100 * gate_input.coverage_90, 100 * parameters.coverage_tolerance
-    target = 100 * TARGET_COVERAGE
-    allowed = f"{target - tolerance:g} to {target + tolerance:g}"
+    allowed = f"{90 - tolerance:g} to {90 + tolerance:g}"
     rules = {
         # The slack lets a difference of exactly the limit pass in spite of rounding; NaN fails.
         f"the 90 % interval holds {held:.1f} % of the outcomes, {allowed} are allowed": (
-            abs(held - target) <= tolerance + 1e-10
+            abs(held - 90) <= tolerance + 1e-10
         ),
         f"not better than the champion: {reason}": standing != "worse",
         **{

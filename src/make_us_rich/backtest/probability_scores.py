@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from make_us_rich.domain.errors import DataError
-from make_us_rich.domain.event_scores import BinScores
+from make_us_rich.domain.evaluation import BinScores
 
 Floats = NDArray[np.float64]
 BINS = 10

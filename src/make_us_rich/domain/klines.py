@@ -18,7 +18,6 @@ INTERVALS: tuple[str, ...] = (*INTERVAL_MS, "1w", "1M")
 _TIME = "datetime64[ms, UTC]"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
-_FIRST_MICROSECOND = 100_000_000_000_000
 
 KLINE_DTYPES: dict[str, str] = {
     "timestamp": _TIME,
@@ -59,7 +58,7 @@ def from_ms(number: int) -> datetime:
 
 def in_ms(number: int) -> int:
     """A time as Binance writes it, in milliseconds: its files use microseconds since 2025."""
-    return number // 1000 if number >= _FIRST_MICROSECOND else number
+    return number // 1000 if number >= 100_000_000_000_000 else number
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from make_us_rich.domain.evaluation import EvaluationReport, Finite
-from make_us_rich.domain.event_scores import EventScores
+from make_us_rich.domain.evaluation import EvaluationReport, EventScores, Finite
 from make_us_rich.domain.frozen import FrozenModel
 
 

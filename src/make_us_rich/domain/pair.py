@@ -11,8 +11,6 @@ QUOTES: tuple[str, ...] = (
 )
 """Currencies that symbols end in; longer names first, so that ``BTCFDUSD`` is priced in FDUSD."""
 
-_MAX_LENGTH = 50
-
 
 @dataclass(frozen=True, order=True)
 class Pair:
@@ -33,7 +31,7 @@ class Pair:
         Raises:
             UnknownPairError: The name is not ``base_quote`` in letters (lower case), digits and hyphens.
         """
-        parts = name.split("_") if isinstance(name, str) and len(name) <= _MAX_LENGTH else []
+        parts = name.split("_") if isinstance(name, str) and len(name) <= 50 else []
         if len(parts) != 2 or not all(map(_is_currency, parts)):
             raise UnknownPairError(f"{name!r} is not a pair", "write base and quote as in 'btc_usdt'")
         return cls(*parts)

@@ -16,8 +16,6 @@ Floats = NDArray[np.float64]
 Side = Literal["long", "short"]
 
 RISK_LEVELS = (0.95, 0.99)
-MIN_TAIL = 3
-"""With fewer scenarios beyond a level its risk is not shown."""
 
 CLOSE, HIGH, LOW = range(len(TARGETS))
 
@@ -121,8 +119,8 @@ def tail_risk(gains: ArrayLike, level: float) -> TailRisk:
 
 
 def shown_levels(scenarios: int) -> list[float]:
-    """The levels whose risk so many scenarios can tell."""
-    return [level for level in RISK_LEVELS if round(scenarios * (1 - level)) >= MIN_TAIL]
+    """The levels whose risk is shown: those beyond which three or more of so many scenarios lie."""
+    return [level for level in RISK_LEVELS if round(scenarios * (1 - level)) >= 3]
 
 
 def contributions(gains: Mapping[str, Floats], level: float) -> dict[str, float]:

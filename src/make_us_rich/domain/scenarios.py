@@ -22,8 +22,6 @@ from make_us_rich.domain.errors import ArtifactError, DataError
 
 Ranks = NDArray[np.uint16]
 """``[scenario, target, horizon]``, each column a permutation of 0 to n - 1; targets are close, high and low."""
-GRID_HOURS = 8
-GRID_DAYS = 333
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,9 @@ def grid_rows(opens: NDArray[np.datetime64]) -> NDArray[np.bool_]:
     The grid is the same for all pairs. Opens are ascending, UTC, ``[row]``.
     """
     hours = opens.astype("datetime64[h]")
-    rows: NDArray[np.bool_] = (opens == hours) & (hours.astype(np.int64) % GRID_HOURS == 0)
+    rows: NDArray[np.bool_] = (opens == hours) & (hours.astype(np.int64) % 8 == 0)
     if rows.any():
-        rows &= opens >= opens[rows][-1] - np.timedelta64(GRID_DAYS, "D")
+        rows &= opens >= opens[rows][-1] - np.timedelta64(333, "D")
     return rows
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from interface.charts import scores as figures
 from interface.charts.style import DARK, LIGHT
-from make_us_rich.domain.evaluation import ChallengerResult
-from make_us_rich.domain.event_scores import BinScores
+from make_us_rich.domain.evaluation import BinScores, ChallengerResult
 from make_us_rich.domain.manifest import Verdict
 from make_us_rich.domain.model_card import AtVolatility, ModelCard, OnFold, Scores
 

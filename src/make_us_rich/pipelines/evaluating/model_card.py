@@ -10,7 +10,7 @@ import pandas as pd
 
 from make_us_rich.backtest.backtest import Backtests
 from make_us_rich.backtest.score_table import ALL, ANY
-from make_us_rich.domain.event_scores import EventScores
+from make_us_rich.domain.evaluation import EventScores
 from make_us_rich.domain.forecast import BASELINE, HORIZON
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import NO_EDGE

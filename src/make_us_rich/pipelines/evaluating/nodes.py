@@ -27,8 +27,7 @@ from make_us_rich.backtest.selection import (
 )
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError, DataError
-from make_us_rich.domain.evaluation import ChallengerResult, EvaluationReport
-from make_us_rich.domain.event_scores import EventScores
+from make_us_rich.domain.evaluation import ChallengerResult, EvaluationReport, EventScores
 from make_us_rich.domain.forecast import BASELINE, HORIZON
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.manifest import DataRange, Published, Verdict
