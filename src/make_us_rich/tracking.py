@@ -108,8 +108,8 @@ def write_model(folder: Path, published: Published, klines: pd.DataFrame) -> Non
     from mlflow.models.utils import _save_example
 
     manifest = published.manifest
-    name, output = f"{manifest.pair} {manifest.version}", (manifest.horizon, len(manifest.levels))
-    session = CandleSession(published.onnx_model, name, manifest.reads, output, manifest.contract)
+    name = f"{manifest.pair} {manifest.version}"
+    session = CandleSession(published.onnx_model, name, manifest.reads, manifest)
     inputs = session.inputs(klines)
     model = Model(signature=infer_signature({INPUT: inputs}, session.quantiles(inputs)))
     _save_example(model, {INPUT: inputs}, str(folder))

@@ -12,7 +12,6 @@ from make_us_rich.domain.errors import ParameterError
 from make_us_rich.features.registry import FEATURE_SETS, compute_features
 
 MakeKlines = Callable[..., pd.DataFrame]
-Naive = Callable[[list[dict[str, float]], int, int], float]
 HOUR_MS = 3_600_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 GAPS = [50, 51, 250]
@@ -56,56 +55,25 @@ def naive_volatility(candles: list[dict[str, float]], row: int, hours: int) -> f
     return math.sqrt(math.fsum(squares) / hours)
 
 
-def naive_imbalance(candle: dict[str, float]) -> float:
-    return 2 * candle["tb_base_av"] / candle["volume"] - 1 if candle["volume"] else 0.0
-
-
-def test_log_return_equals_its_naive_twin(klines: pd.DataFrame, candles: list[dict[str, float]]) -> None:
-    expected = [naive_log_return(candles, row) for row in range(len(candles))]
-
-    np.testing.assert_allclose(compute_features("returns", klines)["log_return"], expected, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize("hours", [1, 24, 168])
-@pytest.mark.parametrize(("name", "naive"), [("range", naive_range), ("volatility", naive_volatility)])
-def test_range_and_volatility_equal_their_naive_twins(
-    klines: pd.DataFrame, candles: list[dict[str, float]], name: str, naive: Naive, hours: int
-) -> None:
-    expected = [naive(candles, row, hours) for row in range(len(candles))]
-
-    np.testing.assert_allclose(compute_features("returns", klines)[f"{name}_{hours}h"], expected, rtol=1e-12)
-
-
-def test_time_of_the_week_is_that_of_the_open_time_in_utc(
-    klines: pd.DataFrame, candles: list[dict[str, float]]
-) -> None:
+def test_returns_equal_their_naive_twins(klines: pd.DataFrame, candles: list[dict[str, float]]) -> None:
     opened = [EPOCH + timedelta(milliseconds=candle["opened"]) for candle in candles]
+    expected = {
+        "log_return": [naive_log_return(candles, row) for row in range(len(candles))],
+        "hour_of_day": [moment.hour for moment in opened],
+        "day_of_week": [moment.weekday() for moment in opened],
+        "log_volume": [math.log(1 + candle["volume"]) for candle in candles],
+        "log_trades": [math.log(1 + candle["trades"]) for candle in candles],
+        "taker_imbalance": [2 * c["tb_base_av"] / c["volume"] - 1 if c["volume"] else 0.0 for c in candles],
+    }
+    for hours in (1, 24, 168):
+        expected[f"range_{hours}h"] = [naive_range(candles, row, hours) for row in range(len(candles))]
+        expected[f"volatility_{hours}h"] = [naive_volatility(candles, row, hours) for row in range(len(candles))]
 
-    features = compute_features("returns", klines)
+    found = compute_features("returns", klines)
 
-    assert features["hour_of_day"].tolist() == [moment.hour for moment in opened]
-    assert features["day_of_week"].tolist() == [moment.weekday() for moment in opened]
-
-
-def test_activity_equals_its_naive_twin(klines: pd.DataFrame, candles: list[dict[str, float]]) -> None:
-    features = compute_features("returns", klines)
-
-    np.testing.assert_allclose(features["log_volume"], [math.log(1 + c["volume"]) for c in candles], rtol=1e-12)
-    np.testing.assert_allclose(features["log_trades"], [math.log(1 + c["trades"]) for c in candles], rtol=1e-12)
-    np.testing.assert_allclose(features["taker_imbalance"], [naive_imbalance(c) for c in candles], atol=1e-12)
-
-
-COLUMNS = [
-    "day_of_week",
-    "day_of_month",
-    "week_of_year",
-    "month_of_year",
-    "open",
-    "high",
-    "low",
-    "close",
-    "close_change",
-]
+    assert set(expected) == set(found.columns)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def row_by_row(klines: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +100,9 @@ def test_equals_row_by_row_over_two_turns_of_the_year(make_klines: Callable[...,
 
     features = compute_features("calendar_ohlc", klines)
 
-    np.testing.assert_array_equal(features.to_numpy(), row_by_row(klines)[COLUMNS].to_numpy())
+    pd.testing.assert_frame_equal(
+        features.reset_index(drop=True), row_by_row(klines), check_dtype=False, check_exact=True
+    )
 
 
 by_name = pytest.mark.parametrize("name", sorted(FEATURE_SETS))

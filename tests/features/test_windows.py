@@ -88,7 +88,7 @@ def test_highs_and_lows_are_the_furthest_moves_from_the_last_close_until_each_ho
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(20, 60), np.array([7]), np.arange(5, 15)])
 def test_contiguous_inputs_are_views(windows: Windows, chosen: slice | np.ndarray) -> None:
-    inputs = windows.inputs(chosen)
+    inputs = windows.at(windows.origins[chosen]).inputs()
 
     assert np.shares_memory(inputs, windows.features)
     assert not inputs.flags.writeable
@@ -200,17 +200,18 @@ def test_a_published_fit_sees_every_outcome_and_as_many_hours_as_a_fold(
         assert made.validation or len(made.train) == len(origins)
 
 
-def test_a_split_of_other_rows_is_refused(make_klines: MakeKlines) -> None:
-    with pytest.raises(DataError, match="split was made for 301 candles and there are 300"):
-        split_windows(windows_over(make_klines(300), LOOKBACK, HORIZON), split(make_klines(301)))
-
-
-def test_a_split_with_too_short_an_embargo_is_refused(make_klines: MakeKlines) -> None:
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"rows": 301}, "split was made for 301 candles and there are 300"),
+        ({"horizon": HORIZON - 1}, "look 6 hours ahead and the split's embargo is 5 hours"),
+    ],
+)
+def test_a_split_of_other_windows_is_refused(make_klines: MakeKlines, changes: dict[str, int], problem: str) -> None:
     klines = make_klines(300)
-    short = split(klines).model_copy(update={"horizon": HORIZON - 1})
 
-    with pytest.raises(DataError, match="look 6 hours ahead and the split's embargo is 5 hours"):
-        split_windows(windows_over(klines, LOOKBACK, HORIZON), short)
+    with pytest.raises(DataError, match=problem):
+        split_windows(windows_over(klines, LOOKBACK, HORIZON), split(klines).model_copy(update=changes))
 
 
 @given(lookback=st.integers(1, 60), validation_fraction=fractions)

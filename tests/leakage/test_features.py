@@ -37,7 +37,7 @@ def inputs(name: str, klines: pd.DataFrame) -> pd.DataFrame:
     """What a model is given at each row: ``LOOKBACK`` rows of every feature, as a view and as a copy, and the close."""
     windows = make_windows(compute_features(name, klines), klines, LOOKBACK, horizon=1)
     whole = windows.at(np.arange(LOOKBACK - 1, len(klines)))
-    copied = whole.inputs(np.arange(len(whole))[::-1])[::-1]
+    copied = whole.at(whole.origins[::-1]).inputs()[::-1]
     given = np.concatenate([whole.inputs(), copied], axis=1).reshape(len(whole), -1)
     return pd.DataFrame(np.column_stack([given, whole.last_closes()]), whole.origins).reindex(range(len(klines)))
 

@@ -10,7 +10,8 @@ from pydantic import Field
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.domain.frozen import FrozenModel
-from make_us_rich.features.split import HOUR, Origins, Parts, Split, split_origins
+from make_us_rich.features.base import HOUR
+from make_us_rich.features.split import Origins, Parts, Split, split_origins
 
 if TYPE_CHECKING:
     import numpy as np

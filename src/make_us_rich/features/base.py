@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from make_us_rich.domain.klines import HOUR_MS
-
+HOUR = np.timedelta64(1, "h")
 Column = NDArray[np.float64]
 """One value a candle, ``[row]``."""
 FLOOR = 1e-4
@@ -54,11 +53,6 @@ def log_floored(volatility: Column) -> Column:
     return 0.5 * np.log(volatility**2 + FLOOR**2)
 
 
-def log_range(klines: pd.DataFrame) -> Column:
-    """Log of the hourly range, floored; see `hourly_range` and `log_floored`."""
-    return log_floored(hourly_range(klines))
-
-
 def trailing_mean(values: Column, count: int, step: int = 1) -> Column:
     """Mean of this row and the ``count - 1`` before it, ``step`` rows apart; NaN until there are as many, ``[row]``.
 
@@ -77,9 +71,9 @@ def lagged(values: Column, rows: int) -> Column:
     return np.concatenate((np.full(rows, np.nan), values))[: len(values)]
 
 
-def naive_utc(times: pd.DatetimeIndex) -> NDArray[np.datetime64]:
+def naive_utc(times: pd.Index | pd.Series) -> NDArray[np.datetime64]:
     """Aware times as numpy's ``datetime64[ms]``, in UTC, ``[row]``."""
-    return times.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ms]")
+    return pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ms]")
 
 
 def day_of_week(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
@@ -88,14 +82,8 @@ def day_of_week(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
     return (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
-def follows(timestamps: NDArray[np.datetime64]) -> NDArray[np.bool_]:
-    """Whether each row opens exactly one hour after the row before it, ``[row]``; False for the first row."""
-    steps = np.diff(timestamps) == np.timedelta64(HOUR_MS, "ms")
-    return np.concatenate((np.zeros(min(len(timestamps), 1), dtype=np.bool_), steps))
-
-
 def position_in_run(timestamps: NDArray[np.datetime64]) -> NDArray[np.intp]:
     """Number of contiguous hours directly before each row, ``[row]``: 0 on the first row after a gap."""
     rows = np.arange(len(timestamps))
-    starts = np.where(follows(timestamps), 0, rows)
+    starts = np.where(np.diff(timestamps, prepend=timestamps[:1]) == HOUR, 0, rows)
     return rows - np.maximum.accumulate(starts)

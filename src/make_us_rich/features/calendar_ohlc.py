@@ -27,7 +27,7 @@ def calendar_ohlc(klines: pd.DataFrame) -> dict[str, ArrayLike]:
     - ``open``, ``high``, ``low``, ``close``: as traded.
     - ``close_change``: close - open.
     """
-    days = naive_utc(pd.DatetimeIndex(klines["timestamp"])).astype("datetime64[D]")
+    days = naive_utc(klines["timestamp"]).astype("datetime64[D]")
     months, weekday = days.astype("datetime64[M]"), day_of_week(days)
     # ISO 8601: the number of a week is that of its Thursday within that Thursday's year.
     thursdays = days + (3 - weekday).astype("timedelta64[D]")

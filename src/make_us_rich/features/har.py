@@ -1,25 +1,40 @@
-"""The feature sets of the HAR models: ``har`` and, for networks, ``har_sequence``."""
+"""The feature sets of the HAR models: ``har`` and, for networks, ``har_sequence``.
+
+The season class of an hour is its hour of the week by New York's clock, with the holidays of its stock exchange.
+"""
+
+from functools import cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.tseries.holiday import (
+    AbstractHolidayCalendar,
+    GoodFriday,
+    Holiday,
+    USLaborDay,
+    USMartinLutherKingJr,
+    USMemorialDay,
+    USPresidentsDay,
+    USThanksgivingDay,
+    nearest_workday,
+    sunday_to_monday,
+)
 
 from make_us_rich.domain.forecast import HORIZON
 from make_us_rich.features.base import (
+    HOUR,
     Column,
     FeatureSet,
     column_of,
     day_of_week,
+    hourly_range,
     lagged,
     log_floored,
-    log_range,
     naive_utc,
     position_in_run,
     trailing_mean,
 )
-from make_us_rich.features.new_york import season_classes
-
-HOUR = np.timedelta64(1, "h")
 
 DAY, WEEK = 24, 168
 SPANS: tuple[int, ...] = (1, 4, 12, 24, 72, 168, 720)
@@ -33,6 +48,9 @@ PLACE_SPANS = (24, 168)
 """Hours whose range locates the last close."""
 BENDS = (("1h", "24h"), ("4h", "24h"), ("24h", "168h"), ("168h", "720h"), ("1h", "profile"))
 """Pairs of log ranges whose squared difference is a feature."""
+CLASSES = 168
+"""Hours of a week, from 0 on Monday at midnight; a holiday counts as a Sunday."""
+SUNDAY = 6
 SEASON_STEPS = range(-71, HORIZON + 1)
 """Hours after the candle, whose season class is a feature: three days back, and the whole horizon ahead."""
 
@@ -77,7 +95,7 @@ def har(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
     - ``season_class_{-71..+24}h``: class of the hour that opens so many hours after the candle, see
       ``season_classes``.
     """
-    hourly, log_close = log_range(klines), np.log(column_of(klines, "close"))
+    hourly, log_close = log_floored(hourly_range(klines)), np.log(column_of(klines, "close"))
     log_volume = np.log1p(column_of(klines, "volume"))
     hour_move, day_move = ((log_close - lagged(log_close, hours)) / np.sqrt(hours) for hours in (1, DAY))
     computed = {
@@ -89,18 +107,15 @@ def har(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
         "log_move_24h": log_floored(day_move),
         "fall_24h": np.minimum(day_move, 0) / np.exp(trailing_mean(hourly, WEEK)),
     }
-    computed |= {f"bend_{short}_{long}": _squared_difference(computed, short, long) for short, long in BENDS}
+    for short, long in BENDS:
+        computed[f"bend_{short}_{long}"] = (computed[f"log_range_{short}"] - computed[f"log_range_{long}"]) ** 2
     for hours in PLACE_SPANS:
         place = _place(klines, hours)
         computed |= {f"place_{hours}h": place, f"place_{hours}h_squared": (place - 0.5) ** 2}
-    opened = naive_utc(pd.DatetimeIndex(klines["timestamp"]))
+    opened = naive_utc(klines["timestamp"])
     complete = position_in_run(opened) >= WARMUP
     prices = {name: np.where(complete, values, np.nan) for name, values in computed.items()}
     return {**prices, **_dummies_of(opened + HOUR), **_season_of(opened)}
-
-
-def _squared_difference(computed: dict[str, Column], short: str, long: str) -> Column:
-    return (computed[f"log_range_{short}"] - computed[f"log_range_{long}"]) ** 2
 
 
 def _place(klines: pd.DataFrame, hours: int) -> Column:
@@ -143,6 +158,43 @@ def har_sequence(klines: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
     hourly_return = np.diff(np.log(column_of(klines, "close")), prepend=np.nan)
     hour, week = (computed[name].astype(np.float64) for name in ("log_range_1h", "log_range_168h"))
     return {**computed, "scaled_return": hourly_return / np.exp(week), "relative_range": hour - week}
+
+
+class StockExchangeCalendar(AbstractHolidayCalendar):
+    """Days on which the New York Stock Exchange is closed, apart from weekends."""
+
+    rules = [  # noqa: RUF012
+        Holiday("New Year's Day", month=1, day=1, observance=sunday_to_monday),
+        USMartinLutherKingJr,
+        USPresidentsDay,
+        GoodFriday,
+        USMemorialDay,
+        Holiday("Juneteenth", month=6, day=19, start_date="2022-06-19", observance=nearest_workday),
+        Holiday("Independence Day", month=7, day=4, observance=nearest_workday),
+        USLaborDay,
+        USThanksgivingDay,
+        Holiday("Christmas Day", month=12, day=25, observance=nearest_workday),
+    ]
+
+
+@cache
+def holidays_of(year: int) -> NDArray[np.datetime64]:
+    """Holidays of a year, ``datetime64[D]``."""
+    days = StockExchangeCalendar().holidays(f"{year}-01-01", f"{year}-12-31")
+    return days.to_numpy().astype("datetime64[D]")
+
+
+def season_classes(opened: NDArray[np.datetime64]) -> NDArray[np.uint8]:
+    """Class of each hour, 0 to 167, from its open time in UTC, ``[row]``."""
+    local = pd.DatetimeIndex(opened).tz_localize("UTC").tz_convert("America/New_York").tz_localize(None).to_numpy()
+    days = local.astype("datetime64[D]")
+    hour = (local - days).astype("timedelta64[h]").astype(np.int64)
+    years = np.unique(days.astype("datetime64[Y]").astype(np.int64) + 1970)
+    holidays = [day for year in years for day in holidays_of(int(year))]
+    closed = np.isin(days, np.array(holidays, "datetime64[D]"))
+    weekday = np.where(closed, SUNDAY, day_of_week(days))
+    classes: NDArray[np.uint8] = (24 * weekday + hour).astype(np.uint8)
+    return classes
 
 
 HAR = FeatureSet("har", (*HAR_COLUMNS, *SEASON_COLUMNS), WARMUP, har)

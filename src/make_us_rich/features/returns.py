@@ -2,10 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from make_us_rich.features.base import Column, FeatureSet, column_of, hourly_range, naive_utc, position_in_run
+from make_us_rich.features.base import (
+    Column,
+    FeatureSet,
+    column_of,
+    hourly_range,
+    naive_utc,
+    position_in_run,
+    trailing_mean,
+)
 
 HOURS: tuple[int, ...] = (1, 24, 168)
 """Spans of realised range and volatility: an hour, a day, a week."""
@@ -36,9 +43,12 @@ def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
       bought); 0 without a trade.
     """
     opened = klines["timestamp"].dt
-    position = position_in_run(naive_utc(pd.DatetimeIndex(klines["timestamp"])))
+    position = position_in_run(naive_utc(klines["timestamp"]))
     close, ranges = column_of(klines, "close"), hourly_range(klines)
     log_return = np.where(position > 0, np.log(close / np.roll(close, 1)), np.nan)
+    volume = column_of(klines, "volume")
+    half = np.full(len(volume), 0.5)
+    taker_share = np.divide(column_of(klines, "tb_base_av"), volume, out=half, where=volume > 0)
     return {
         "log_return": log_return,
         **{f"range_{hours}h": _root_mean_square(ranges, position, hours) for hours in HOURS},
@@ -47,23 +57,13 @@ def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
         "day_of_week": opened.day_of_week,
         "log_volume": np.log1p(klines["volume"]),
         "log_trades": np.log1p(klines["trades"]),
-        "taker_imbalance": _taker_imbalance(klines),
+        "taker_imbalance": 2 * taker_share - 1,
     }
 
 
 def _root_mean_square(values: Column, position: NDArray[np.intp], hours: int) -> Column:
-    """Over the last hours, NaN until the run has that many, ``[row]``; each window is summed separately."""
-    means = np.full(len(values), np.nan)
-    if len(values) >= hours:
-        means[hours - 1 :] = sliding_window_view(values**2, hours).mean(axis=-1)
-    return np.where(position >= hours - 1, np.sqrt(means), np.nan)
-
-
-def _taker_imbalance(klines: pd.DataFrame) -> Column:
-    volume = column_of(klines, "volume")
-    half = np.full(len(volume), 0.5)
-    share: Column = np.divide(column_of(klines, "tb_base_av"), volume, out=half, where=volume > 0)
-    return 2 * share - 1
+    """Over the last hours, NaN until the run has that many, ``[row]``."""
+    return np.where(position >= hours - 1, np.sqrt(trailing_mean(values**2, hours)), np.nan)
 
 
 # A week of returns needs one candle more than a week.

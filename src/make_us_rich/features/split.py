@@ -10,13 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import HORIZON
-from make_us_rich.domain.klines import HOUR_MS
-from make_us_rich.features.base import naive_utc
+from make_us_rich.features.base import HOUR, naive_utc
 from make_us_rich.features.windows import Rows, Windows
-
-HOUR = np.timedelta64(HOUR_MS, "ms")
-MAX_ROWS = 1_000_000
-"""More candles than any market has."""
 
 
 class Split(BaseModel):
@@ -68,13 +63,7 @@ class Parts:
 
 
 def split_rows(timestamps: pd.DatetimeIndex, validation_fraction: float, train_size: int | None = None) -> Split:
-    """Leave no test part: a fit that is published sees every candle.
-
-    Args:
-        timestamps: Open times, UTC, ascending, ``[row]``.
-        validation_fraction: Share of the training windows, between 0 and 1.
-        train_size: See `Split`.
-    """
+    """Leave no test part: a fit that is published sees every candle, whose open times (UTC) ascend, ``[row]``."""
     return Split(
         rows=len(timestamps),
         test_start=(timestamps[-1] + pd.Timedelta(hours=1)).to_pydatetime(),
@@ -123,7 +112,7 @@ def split_origins(timestamps: NDArray[np.datetime64], origins: Rows, split: Spli
             f"the split was made for {split.rows} candles and there are {len(timestamps)}",
             "run the preprocessing pipeline again",
         )
-    opens, test_start = timestamps[origins], naive_utc(pd.DatetimeIndex([split.test_start]))[0]
+    opens, test_start = timestamps[origins], naive_utc(pd.Index([split.test_start]))[0]
     before = origins[opens + split.horizon * HOUR < test_start]
     if split.train_size is not None:
         before = before[timestamps[before] + HOUR >= test_start - split.train_size * HOUR]
@@ -148,4 +137,5 @@ def min_rows(min_history: int, validation_fraction: float) -> int:
         validation = round(windows * validation_fraction)
         return validation > 0 and windows - validation >= HORIZON
 
-    return bisect_left(range(MAX_ROWS), True, key=suffice)
+    # More candles than any market has.
+    return bisect_left(range(1_000_000), True, key=suffice)

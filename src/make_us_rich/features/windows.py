@@ -14,9 +14,6 @@ from make_us_rich.features.base import naive_utc, position_in_run
 Rows = NDArray[np.intp]
 """Row indices into a feature frame."""
 
-Chosen = slice | NDArray[np.intp] | NDArray[np.bool_]
-"""Which of the windows: a slice, their positions, or a mask."""
-
 
 @dataclass(frozen=True)
 class Windows:
@@ -47,22 +44,18 @@ class Windows:
     def __len__(self) -> int:
         return len(self.origins)
 
-    def inputs(self, chosen: Chosen = slice(None)) -> NDArray[np.float32]:
+    def inputs(self) -> NDArray[np.float32]:
         """What the model sees, oldest row first, unscaled, ``[window, lookback, feature]``.
 
-        Where the chosen origins are contiguous rows this is a read-only view of ``features`` that takes no
-        memory. Otherwise (a shuffled batch, a gap in between) the chosen windows, and only they, are copied.
+        Where the origins are contiguous rows this is a read-only view of ``features`` that takes no memory. Otherwise
+        (a gap in between) the windows are copied.
         """
-        origins = self.origins[chosen]
-        if len(origins) and _contiguous(origins):
-            first = origins[0] - self.lookback + 1
-            return self._every_input()[first : first + len(origins)]
-        gathered: NDArray[np.float32] = self.features[origins[:, None] + np.arange(1 - self.lookback, 1)]
+        if len(self) and (np.diff(self.origins) == 1).all():
+            rows = self.features[self.origins[0] - self.lookback + 1 : self.origins[-1] + 1]
+            view: NDArray[np.float32] = np.moveaxis(sliding_window_view(rows, self.lookback, axis=0), 2, 1)
+            return view
+        gathered: NDArray[np.float32] = self.features[self.origins[:, None] + np.arange(1 - self.lookback, 1)]
         return gathered
-
-    def _every_input(self) -> NDArray[np.float32]:
-        view: NDArray[np.float32] = np.moveaxis(sliding_window_view(self.features, self.lookback, axis=0), 2, 1)
-        return view
 
     @property
     def closes(self) -> NDArray[np.float64]:
@@ -120,10 +113,21 @@ def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, ho
         DataError: A feature row has no candle, or a price is not a positive number.
         ParameterError: The lookback or the horizon is less than 1.
     """
+    rows = pd.DatetimeIndex(klines["timestamp"]).get_indexer(pd.DatetimeIndex(features.index))
+    if (rows < 0).any():
+        missing = features.index[int(np.argmax(rows < 0))]
+        raise DataError(
+            f"no candle opens at {missing:%Y-%m-%d %H:%M} UTC, yet it has features;"
+            " run the preprocessing pipeline again"
+        )
+    prices = {target: klines[target].to_numpy(np.float64)[rows] for target in TARGETS}
+    for target, values in prices.items():
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise DataError(f"a {target} is not a positive number; run the fetching pipeline again")
     return Windows(
         features=features.to_numpy().astype(np.float32, order="C"),
-        prices=_prices(features, klines),
-        timestamps=naive_utc(pd.DatetimeIndex(features.index)),
+        prices=prices,
+        timestamps=naive_utc(features.index),
         origins=find_origins(features, lookback, horizon),
         lookback=lookback,
         horizon=horizon,
@@ -142,11 +146,11 @@ def find_origins(features: pd.DataFrame, lookback: int, horizon: int) -> Rows:
     """
     if lookback < 1 or horizon < 1:
         raise ParameterError(f"lookback is {lookback} and horizon {horizon}; set both to 1 or more")
-    position = position_in_run(naive_utc(pd.DatetimeIndex(features.index)))
-    unseen = _rows_since_unfinished(features.to_numpy())
-    origins = np.arange(len(features) - horizon)
+    position, rows = position_in_run(naive_utc(features.index)), np.arange(len(features))
+    # How many rows up to and including each one are finite without a break.
+    finite = rows - np.maximum.accumulate(np.where(np.isfinite(features.to_numpy()).all(axis=1), -1, rows))
     contiguous = position[horizon:] >= lookback - 1 + horizon
-    return origins[contiguous & (unseen[: len(origins)] >= lookback)]
+    return rows[: len(contiguous)][contiguous & (finite[: len(contiguous)] >= lookback)]
 
 
 def input_rows(origins: Rows, lookback: int) -> Rows:
@@ -154,29 +158,3 @@ def input_rows(origins: Rows, lookback: int) -> Rows:
     seen = np.zeros(origins.max(initial=-1) + 1, dtype=np.bool_)
     seen[origins[:, None] - np.arange(lookback)] = True
     return np.flatnonzero(seen)
-
-
-def _rows_since_unfinished(features: NDArray[np.float64]) -> Rows:
-    """How many rows up to and including each one are finite without a break, ``[row]``."""
-    rows = np.arange(len(features))
-    unfinished = np.where(np.isfinite(features).all(axis=1), -1, rows)
-    return rows - np.maximum.accumulate(unfinished)
-
-
-def _contiguous(origins: Rows) -> bool:
-    return bool((np.diff(origins) == 1).all())
-
-
-def _prices(features: pd.DataFrame, klines: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    rows = pd.DatetimeIndex(klines["timestamp"]).get_indexer(pd.DatetimeIndex(features.index))
-    if (rows < 0).any():
-        missing = features.index[int(np.argmax(rows < 0))]
-        raise DataError(
-            f"no candle opens at {missing:%Y-%m-%d %H:%M} UTC, yet it has features;"
-            " run the preprocessing pipeline again"
-        )
-    prices = {target: klines[target].to_numpy(np.float64)[rows] for target in TARGETS}
-    for target, values in prices.items():
-        if not (np.isfinite(values) & (values > 0)).all():
-            raise DataError(f"a {target} is not a positive number; run the fetching pipeline again")
-    return prices

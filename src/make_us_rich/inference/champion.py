@@ -11,7 +11,7 @@ from make_us_rich.backtest.calibration import apply_scales, center_on_last_close
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import BASELINE, QUANTILE_LEVELS, Forecast, scored_positions
 from make_us_rich.domain.klines import HOUR, PRICE_COLUMNS
-from make_us_rich.features.base import follows, naive_utc
+from make_us_rich.features.base import naive_utc, position_in_run
 from make_us_rich.inference.session import CandleSession
 
 if TYPE_CHECKING:
@@ -55,14 +55,12 @@ class Champion:
         self.past = past
         self.ranks = ranks
         self.scales = scales if scales and scales.version == manifest.version else None
-        name, output = f"{manifest.pair} {manifest.version}", (manifest.horizon, len(manifest.levels))
-        self._model = CandleSession(onnx_model, name, manifest.reads, output, manifest.contract)
+        name = f"{manifest.pair} {manifest.version}"
+        self._model = CandleSession(onnx_model, name, manifest.reads, manifest)
         self._scored = scored_positions(manifest.levels)
         self._baseline: CandleSession | None = None
         if baseline_onnx is not None and manifest.baseline is not None:
-            self._baseline = CandleSession(
-                baseline_onnx, f"{name}: the baseline", manifest.baseline, output, manifest.contract
-            )
+            self._baseline = CandleSession(baseline_onnx, f"{name}: the baseline", manifest.baseline, manifest)
 
     @property
     def candles(self) -> int:
@@ -159,8 +157,8 @@ class Champion:
         window = klines.tail(count)
         if len(window) < count:
             raise self._unusable(f"there are only {len(window)}", "fetch more of its history")
-        opened = naive_utc(pd.DatetimeIndex(window["timestamp"]))
-        gaps = np.flatnonzero(~follows(opened)[1:])
+        opened = naive_utc(window["timestamp"])
+        gaps = np.flatnonzero(position_in_run(opened)[1:] == 0)
         if len(gaps):
             before = np.datetime_as_string(opened[gaps[0]], unit="m")
             raise self._unusable(f"there is a gap after the one of {before} UTC", "fetch the pair again")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from make_us_rich.backtest.calibration import Quantiles
-    from make_us_rich.domain.manifest import Reads
+    from make_us_rich.domain.manifest import Manifest, Reads
 
 INPUT = "features"
 """Name of the graph's input: unscaled features, ``[batch, lookback, feature]``."""
@@ -49,8 +49,7 @@ class QuantileSession:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
@@ -102,29 +101,27 @@ def require_features(name: str, reads: Reads) -> FeatureSet:
     return feature_set
 
 
-class CandleSession:
+class CandleSession(QuantileSession):
     """A graph together with its feature set: from candles to quantiles of log returns.
 
     Args:
         onnx_model: Serialised graph.
         name: Whose graph it is, for error messages.
         reads: Its input.
-        output: Horizons and levels of the contract.
-        contract: Its version.
+        manifest: Of the version that it belongs to, for its horizons, levels and contract.
+
+    Attributes:
+        candles: Closed candles in a row that one forecast needs.
 
     Raises:
         ArtifactError: The graph differs from the contract, or this release does not compute its features.
     """
 
-    def __init__(
-        self, onnx_model: bytes, name: str, reads: Reads, output: tuple[int, int], contract: int = CONTRACT
-    ) -> None:
-        feature_set = require_features(name, reads)
+    def __init__(self, onnx_model: bytes, name: str, reads: Reads, manifest: Manifest) -> None:
+        self.candles = require_features(name, reads).min_history(reads.lookback)
         self._reads = reads
-        shapes = (reads.lookback, len(reads.columns)), output
-        self._session = QuantileSession(onnx_model, name, shapes, contract)
-        self.candles = feature_set.min_history(reads.lookback)
-        """Closed candles in a row that one forecast needs."""
+        shapes = (reads.lookback, len(reads.columns)), (manifest.horizon, len(manifest.levels))
+        super().__init__(onnx_model, name, shapes, manifest.contract)
 
     def inputs(self, klines: pd.DataFrame) -> NDArray[np.float32]:
         """The newest input, ``[1, lookback, feature]``; not finite if a candle is bad.
@@ -134,7 +131,3 @@ class CandleSession:
         """
         features = compute_features(self._reads.feature_set, klines.tail(self.candles)).tail(self._reads.lookback)
         return features.to_numpy(np.float32)[None]
-
-    def quantiles(self, inputs: NDArray[np.float32]) -> Quantiles:
-        """See ``QuantileSession.quantiles``."""
-        return self._session.quantiles(inputs)

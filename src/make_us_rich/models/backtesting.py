@@ -28,13 +28,7 @@ log = logging.getLogger(__name__)
 def cut_windows(
     recipes: Mapping[str, Architecture], features: FeatureFrames, klines: pd.DataFrame
 ) -> dict[str, Windows]:
-    """The windows of each recipe at the origins at which all of them can forecast.
-
-    Args:
-        recipes: By any name.
-        features: Feature set to a function that loads its frame, one row a candle.
-        klines: Clean candles that contain those rows.
-    """
+    """The windows of each recipe, by its name, at the origins at which all of them can forecast."""
     windows = {
         name: make_windows(features[recipe.feature_set](), klines, recipe.lookback, HORIZON)
         for name, recipe in recipes.items()
@@ -60,16 +54,13 @@ def run_backtest(
     folds: tuple[Origins, ...],
     settings: FitSettings,
 ) -> Backtests:
-    """Fit every recipe in every fold, and forecast the hours after it.
+    """Fit every recipe in every fold, and forecast the hours after it; by target.
 
     Args:
         recipes: By any name.
-        windows: By the same, at common origins.
-        folds: The calibration fold first.
-        settings: Levels, seed, accelerator.
-
-    Returns:
-        By target.
+        windows: By the same, at common origins; see ``cut_windows``.
+        folds: The calibration fold first; see ``plan_folds``.
+        settings: Of every fit.
     """
     quantiles = {}
     for name, recipe in recipes.items():

@@ -37,11 +37,7 @@ class Scaler(Protocol):
 
 
 def fit_scaler(inputs: pd.DataFrame) -> Scaler:
-    """Fit a min-max scaler.
-
-    Args:
-        inputs: The rows that the training windows see as inputs, and no others, ``[row, feature]``.
-    """
+    """Fit a min-max scaler on the rows that the training windows see, and on no others, ``[row, feature]``."""
     from sklearn.preprocessing import MinMaxScaler
 
     scaler: Scaler = MinMaxScaler(feature_range=SCALED_RANGE).fit(inputs)
@@ -143,13 +139,7 @@ Challengers = dict[str, Challenger]
 
 
 def cut_parts(architecture: ModelInput, features: FeatureFrames, klines: pd.DataFrame, split: dict[str, Any]) -> Parts:
-    """Windows of a model by part: the same for training, evaluating and converting.
-
-    Args:
-        architecture: Decides on the feature set and the lookback.
-        features: Feature frames of the pair.
-        klines: Clean candles that contain the features' rows.
-        split: Record of a ``Split``.
+    """Windows of a model by part, from the record of a ``Split``: the same for training and converting.
 
     Raises:
         DataError: Features, candles and split are not of the same run.

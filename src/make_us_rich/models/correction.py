@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from make_us_rich.domain.forecast import QUANTILE_LEVELS
-from make_us_rich.features.har import HAR, HAR_SEQUENCE
-from make_us_rich.features.new_york import CLASSES
+from make_us_rich.features.har import CLASSES, HAR, HAR_SEQUENCE
 from make_us_rich.models.har import COMING_MEANS, PAST_MEANS, PAST_STEPS, STATE
 from make_us_rich.models.networks import nested, to_tensor
 

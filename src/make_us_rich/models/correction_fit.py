@@ -37,14 +37,7 @@ if TYPE_CHECKING:
 def fit_corrections(
     recipe: CorrectedHar, parts: Parts, settings: FitSettings, previous: FittedModel | None = None
 ) -> FittedNetwork:
-    """Fit HAR on all training windows, and members that correct its out-of-fold errors.
-
-    Args:
-        recipe: Hyperparameters.
-        parts: See ``Architecture.fit``.
-        settings: Levels, seed, accelerator.
-        previous: The fit whose members to continue; None for new ones.
-    """
+    """Fit HAR on all training windows, and members that correct its out-of-fold errors; see ``Architecture.fit``."""
     windows = parts.train_validation()
     folds = assign_holdouts(windows, recipe)
     ratios = out_of_fold_ratios(windows, folds)

@@ -11,8 +11,7 @@ from pydantic import Field
 
 from make_us_rich.backtest.calibration import Quantiles
 from make_us_rich.domain.forecast import HORIZON
-from make_us_rich.features.har import HAR, HAR_COLUMNS, SEASON_STEPS
-from make_us_rich.features.new_york import CLASSES
+from make_us_rich.features.har import CLASSES, HAR, HAR_COLUMNS, SEASON_STEPS
 from make_us_rich.models.base import Architecture, FitSettings, FittedModel, Scaler, loss_history
 from make_us_rich.models.closed_form import (
     SCALED_TABLES,
@@ -171,17 +170,10 @@ def fit_volatility(windows: Windows) -> LinearVolatility:
 def _solve(
     x: NDArray[np.floating], z: NDArray[np.floating], targets: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ridge regression of each target on all of ``x`` and on its own column of ``z``.
+    """Ridge regression of each target on all of ``x``, ``[window, input]``, and its own column of ``z``.
 
-    The normal equations of the horizons differ in one row and one column.
-
-    Args:
-        x: ``[window, input]``.
-        z: ``[window, horizon]``.
-        targets: ``[window, horizon]``.
-
-    Returns:
-        Weights of ``x``, ``[input, horizon]``, and of ``z``, ``[horizon]``.
+    The normal equations of the horizons differ in one row and one column. Weights of ``x`` are ``[input, horizon]``,
+    those of ``z`` ``[horizon]``.
     """
     count, size = x.shape
     gram = np.empty((z.shape[1], size + 1, size + 1))
@@ -203,11 +195,7 @@ def fit_profile(classes: NDArray[np.int64], values: NDArray[np.float64]) -> NDAr
     """Mean deviation of the values by season class, shrunk; ``[class]``.
 
     A ridge regression on 48 dummies of the hour (on working days and on weekends) and 7 of the day; the class means of
-    its residuals are added, times n / (n + ``CLASS_SHRINKAGE``) for n observations.
-
-    Args:
-        classes: ``[row]``.
-        values: ``[row]``.
+    its residuals are added, times n / (n + ``CLASS_SHRINKAGE``) for n observations. Both inputs are ``[row]``.
     """
     counts = np.bincount(classes, minlength=CLASSES)
     sums = np.bincount(classes, values - values.mean(), minlength=CLASSES)
@@ -224,15 +212,10 @@ def fit_profile(classes: NDArray[np.int64], values: NDArray[np.float64]) -> NDAr
 def season_of(
     newest: NDArray[np.floating], profile: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Inputs that the season's profile gives.
+    """Inputs that the season's profile, ``[class]``, gives from ``[window, feature]``.
 
-    Args:
-        newest: ``[window, feature]``.
-        profile: ``[class]``.
-
-    Returns:
-        Means of the profile over the last hours, ``[window, span]``, and the log volatility that it implies for the
-        next 1 to ``HORIZON`` hours, ``[window, horizon]``.
+    Means of the profile over the last hours, ``[window, span]``, and the log volatility that it implies for the next 1
+    to ``HORIZON`` hours, ``[window, horizon]``.
     """
     season = profile[newest[:, STATE:].clip(0, CLASSES - 1).astype(np.uint8)]
     variance = np.exp(2 * season[:, PAST_STEPS:]) @ COMING_MEANS.astype(profile.dtype)

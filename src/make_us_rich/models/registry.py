@@ -88,22 +88,14 @@ def with_baseline(architectures: str) -> list[str]:
 
 
 def recipe_of(name: str, challenger: Challenger) -> Recipe:
-    """The hyperparameters of a challenger.
-
-    Args:
-        name: The architecture's; an ensemble has its members' names instead.
-        challenger: A single architecture or an ensemble.
-    """
+    """The hyperparameters of a challenger by this name, or of an ensemble by its members' names."""
     architecture = challenger.architecture
     members = architecture.members if isinstance(architecture, QuantileEnsemble) else {name: architecture}
     return {each: member.model_dump(mode="json") for each, member in members.items()}
 
 
 def restore_architectures(recipe: Recipe) -> dict[str, Architecture]:
-    """The architectures of a recipe, by name.
-
-    Args:
-        recipe: A result of ``recipe_of``, of this release or another.
+    """The architectures of a recipe, of this release or another, by name.
 
     Raises:
         ArtifactError: This release has no such architecture, or not with these hyperparameters.

@@ -13,7 +13,7 @@ from make_us_rich.backtest.backtest import Backtest, Backtests
 from make_us_rich.backtest.score_table import ALL, ANY, INTERVALS
 from make_us_rich.domain.evaluation import EventScores
 from make_us_rich.domain.forecast import BASELINE
-from make_us_rich.features.split import HOUR
+from make_us_rich.features.base import HOUR
 from make_us_rich.plotting import (
     BLUE,
     COLOURS,

@@ -15,8 +15,9 @@ from make_us_rich.backtest.folds import BacktestParameters, fold_parts, make_fol
 from make_us_rich.domain.errors import DataError
 from make_us_rich.domain.forecast import BASELINE, QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
+from make_us_rich.features.base import HOUR
 from make_us_rich.features.registry import FeatureFrames
-from make_us_rich.features.split import HOUR, Origins
+from make_us_rich.features.split import Origins
 from make_us_rich.features.windows import Windows
 from make_us_rich.models.backtesting import cut_windows, forecast_folds
 from make_us_rich.models.base import Architecture, FitSettings
