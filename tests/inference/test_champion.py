@@ -23,11 +23,6 @@ def champion(architecture: str = "baseline") -> Champion:
     return Champion(*published(architecture))
 
 
-def changed(**changes: Any) -> Champion:
-    manifest, graph = published()
-    return Champion(Manifest.model_validate(manifest.model_dump() | changes), graph)
-
-
 def newest(rows: int) -> pd.DataFrame:
     return simulated_klines().tail(rows).reset_index(drop=True)
 
@@ -188,18 +183,12 @@ def test_a_gap_is_refused_and_named(architecture: str, back: int) -> None:
         champion(architecture).forecast(pd.concat([klines, klines.tail(1)]))
 
 
-@pytest.fixture
-def monthly(monthly_klines: pd.DataFrame, publish_model: Any) -> tuple[Champion, pd.DataFrame]:
-    """A model that needs 720 candles, the baseline beside it, which needs 192, and scales that are the model's own."""
-    made = publish_model()
-    scales = scales_of(made.manifest.version, 1.5)
-    return Champion(made.manifest, made.onnx_model, scales, made.baseline_onnx), monthly_klines
-
-
 def test_after_a_gap_the_baseline_is_the_fallback_until_the_models_candles_are_there(
-    monthly: tuple[Champion, pd.DataFrame],
+    monthly_klines: pd.DataFrame, publish_model: Any
 ) -> None:
-    model, klines = monthly
+    # The model needs 720 candles, the baseline 192, and the scales are the model's own.
+    made, klines = publish_model(), monthly_klines
+    model = Champion(made.manifest, made.onnx_model, scales_of(made.manifest.version, 1.5), made.baseline_onnx)
     missing = len(klines) - 193
 
     fallback = model.forecast(klines.drop(index=missing))
@@ -209,13 +198,7 @@ def test_after_a_gap_the_baseline_is_the_fallback_until_the_models_candles_are_t
     assert fallback.fallback is not None
     assert fallback.fallback.startswith("har cannot forecast: btc_usdt: a forecast needs 720 closed candles in a row")
     assert model.forecast(klines).fallback is None
-
-
-def test_a_gap_within_the_baselines_candles_is_refused_with_what_the_model_needs(
-    monthly: tuple[Champion, pd.DataFrame],
-) -> None:
-    model, klines = monthly
-
+    # A gap within the baseline's candles is refused with what the model needs.
     with pytest.raises(DataError, match="needs 720 closed candles in a row, there is a gap after"):
         model.forecast(klines.drop(index=len(klines) - 192))
 
@@ -234,8 +217,10 @@ def test_a_bad_value_is_refused(architecture: str, column: str, value: float, ro
 
 @pytest.mark.parametrize("changes", [{"lookback": 48}, {"levels": (0.1, 0.5, 0.9)}])
 def test_a_graph_of_other_shapes_is_refused(changes: dict[str, Any]) -> None:
+    manifest, graph = published()
+
     with pytest.raises(ArtifactError, match=r"has the inputs and outputs .* asks for .*; train the pair again"):
-        changed(**changes)
+        Champion(Manifest.model_validate(manifest.model_dump() | changes), graph)
 
 
 @pytest.mark.parametrize("damage", [lambda graph: graph[: len(graph) // 2], lambda _: b"", lambda _: b"not a model"])
