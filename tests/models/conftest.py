@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from make_us_rich.domain.forecast import HORIZON, LEVELS
+from make_us_rich.domain.forecast import HORIZON, LEVELS, TARGETS
 from make_us_rich.features.registry import compute_features
 from make_us_rich.features.split import Parts, Split, split_windows
 from make_us_rich.features.windows import input_rows, make_windows
@@ -32,17 +32,13 @@ def features_of(feature_set: str) -> pd.DataFrame:
 
 def cut_windows(architecture: Architecture, klines: pd.DataFrame | None = None) -> Parts:
     """Windows of an architecture, cut as the pipeline cuts them; of the simulated market by default."""
-    simulated = simulated_klines(rows=ROWS)
-    used = simulated if klines is None else klines
-    computed = features_of(architecture.feature_set) if klines is None else None
-    features = computed if computed is not None else compute_features(architecture.feature_set, used)
-    split = Split(
-        rows=len(used),
-        test_start=used["timestamp"].iloc[-(ROWS // 10)],
-        validation_fraction=0.2,
-        horizon=HORIZON,
-    )
-    return split_windows(make_windows(features, used, architecture.lookback, HORIZON), split)
+    if klines is None:
+        klines, features = simulated_klines(rows=ROWS), features_of(architecture.feature_set)
+    else:
+        features = compute_features(architecture.feature_set, klines)
+    start = klines["timestamp"].iloc[-(ROWS // 10)]
+    split = Split(rows=len(klines), test_start=start, validation_fraction=0.2, horizon=HORIZON)
+    return split_windows(make_windows(features, klines, architecture.lookback, HORIZON), split)
 
 
 def scaler_of(parts: Parts) -> Scaler:
@@ -116,6 +112,24 @@ def case_of() -> Callable[[str], Case]:
 @pytest.fixture(scope="session")
 def cut() -> Cut:
     return cut_windows
+
+
+@pytest.fixture(scope="session")
+def assert_ordered() -> Callable[..., None]:
+    """Checks that quantiles ascend, and that highs and lows contain the close and the last one."""
+
+    def check(found: dict[str, np.ndarray], *, centered: bool = True) -> None:
+        assert tuple(found) == TARGETS
+        for quantiles in found.values():
+            assert quantiles.shape[1:] == (HORIZON, len(LEVELS))
+            assert np.isfinite(quantiles).all()
+            assert (np.diff(quantiles, axis=-1) >= 0).all()
+        close, high, low = found.values()
+        assert (high >= np.maximum(close, 0)).all()
+        assert (low <= np.minimum(close, 0)).all()
+        assert not centered or (close[:, :, LEVELS.index(0.5)] == 0).all()
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -38,19 +38,13 @@ def assert_is_har(fitted: Any, case: Any) -> None:
 
 
 @pytest.mark.parametrize(("seed", "weight", "noise"), [(0, 0.01, 0), (1, 1, 1), (2, 30, 100), (3, 5, 10)])
-def test_quantiles_never_cross_whatever_the_weights(network: Any, seed: int, weight: float, noise: float) -> None:
+def test_quantiles_never_cross_whatever_the_weights(
+    network: Any, assert_ordered: Any, seed: int, weight: float, noise: float
+) -> None:
     inputs = network.parts.test.inputs()[:5]
     inputs = inputs + np.random.default_rng(seed).normal(0, noise, inputs.shape).astype(np.float32)
 
-    found = network.with_weights(seed, weight).quantiles(inputs)
-
-    for quantiles in found.values():
-        assert np.isfinite(quantiles).all()
-        assert (np.diff(quantiles, axis=-1) >= 0).all()
-    close, high, low = found.values()
-    assert (close[:, :, MEDIAN] == 0).all()
-    assert (high >= np.maximum(close, 0)).all()
-    assert (low <= np.minimum(close, 0)).all()
+    assert_ordered(network.with_weights(seed, weight).quantiles(inputs))
 
 
 def test_a_signal_that_har_does_not_see_is_learned(network: Any) -> None:
