@@ -31,15 +31,11 @@ def find_feature_set(name: str) -> FeatureSet:
 
 
 def compute_features(name: str, klines: pd.DataFrame) -> pd.DataFrame:
-    """Compute a feature set, one row a candle.
-
-    Args:
-        name: A key of ``FEATURE_SETS``.
-        klines: Clean candles, ascending; a gap stays a gap.
+    """Compute a feature set of clean, ascending candles; a gap stays a gap.
 
     Returns:
-        float64 ``[row, feature]`` indexed by ``timestamp`` (open time, UTC). NaN during the warm-up, which starts
-        again after each gap.
+        float64 ``[row, feature]``, one row a candle, indexed by ``timestamp`` (open time, UTC). NaN during the
+        warm-up, which starts again after each gap.
 
     Raises:
         ParameterError: There is no feature set of this name.

@@ -127,9 +127,7 @@ def split_origins(timestamps: NDArray[np.datetime64], origins: Rows, split: Spli
 def min_rows(min_history: int, validation_fraction: float) -> int:
     """Smallest number of candles, without a gap, that gives training and validation a window.
 
-    Args:
-        min_history: Rows that one input needs, its lookback and the warm-up of its features.
-        validation_fraction: Share of the training windows, between 0 and 1.
+    One input needs ``min_history`` rows, its lookback and the warm-up of its features.
     """
 
     def suffice(rows: int) -> bool:

@@ -50,14 +50,8 @@ def quantile_tables(
 def symmetric_quantiles(values: NDArray[np.floating], levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles of a distribution that is symmetric about 0, from the absolute values.
 
-    ``|x| <= q`` with probability ``2 level - 1`` for the quantile ``q`` of a level above one half.
-
-    Args:
-        values: ``[window, horizon]``.
-        levels: ``[level]``.
-
-    Returns:
-        ``[horizon, level]``.
+    ``|x| <= q`` with probability ``2 level - 1`` for the quantile ``q`` of a level above one half; ``[horizon, level]``
+    from ``[window, horizon]``.
     """
     distance = 2 * np.asarray(levels) - 1
     sizes = np.quantile(np.abs(values), np.abs(distance), axis=0).T

@@ -112,11 +112,8 @@ def log_scales(horizon: int, upper: tuple[float, ...]) -> NDArray[np.float64]:
     """Effect of each correction on the log of each step, ``[correction, horizon x step]``.
 
     The first ``CURVES`` change the volatility. The others scale the steps that end at or before one of the scored
-    levels, on both sides and at all horizons; the last one also the steps beyond the outermost of them.
-
-    Args:
-        horizon: Hours ahead.
-        upper: The levels above 0.5 at which the steps end, ascending.
+    levels, on both sides and at all horizons; the last one also the steps beyond the outermost of them. The steps end
+    at the ``upper`` levels, above 0.5, ascending.
     """
     volatility = np.repeat(volatility_curves(horizon)[:, :, None], len(upper), axis=2)
     scored = np.searchsorted(UPPER_LEVELS, upper).clip(max=len(UPPER_LEVELS) - 1)

@@ -111,11 +111,7 @@ def next_close(network: Any, scaled: Tensor) -> Tensor:
 def build_forecaster(network: nn.Module, scaler: Scaler, close: int, spreads: dict[str, NDArray[np.float64]]) -> Any:
     """The network between its scalers: unscaled features in, quantiles of log returns out.
 
-    Args:
-        network: See ``LstmLevels.network``.
-        scaler: Of its input.
-        close: Index of the close among the features.
-        spreads: Quantiles around the median by target, ``[horizon, level]``.
+    The close is the feature of that index; spreads are quantiles around the median by target, ``[horizon, level]``.
     """
     from make_us_rich.models.networks import FunctionModule
 

@@ -85,12 +85,7 @@ class SequenceDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class NextValueModule(LightningModule):
-    """Mean squared error of a network's forecast, with AdamW.
-
-    Args:
-        network: ``[batch, lookback, channel]`` to ``[batch, 1]``.
-        learning_rate: Of AdamW.
-    """
+    """Mean squared error of a network, ``[batch, lookback, channel]`` to ``[batch, 1]``, with AdamW."""
 
     def __init__(self, network: nn.Module, learning_rate: float) -> None:
         super().__init__()
