@@ -51,12 +51,6 @@ class S3Server:
         self._client.create_bucket(Bucket=name)
         return name
 
-    def empty(self, bucket: str) -> None:
-        """Delete every object of a bucket."""
-        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for found in page.get("Contents", []):
-                self._client.delete_object(Bucket=bucket, Key=found["Key"])
-
     @functools.cached_property
     def _client(self) -> Any:
         from botocore.session import Session
