@@ -10,7 +10,6 @@ from sqlalchemy.exc import DatabaseError
 from make_us_rich import cli, tracking
 from make_us_rich.__main__ import main
 from make_us_rich.domain.errors import UnknownPairError
-from make_us_rich.domain.pair import Pair
 from make_us_rich.runners.pair_run import is_filtered, own_pipelines
 from make_us_rich.storage import explain
 from synthetic import lay_out
@@ -61,22 +60,9 @@ def test_a_damaged_mlflow_database_is_named(tmp_path: Path) -> None:
     assert str(explain(raised.value)).startswith("MLflow cannot record the run ((sqlite3.DatabaseError) file is not a")
 
 
-def test_pipeline_is_a_spelling_of_pipelines(called: dict[str, Any]) -> None:
-    output("run", "--pipeline=btc_usdt")
-
-    assert (called["pipelines"], called["pipeline"]) == (["btc_usdt"], None)
-
-
 def test_an_environment_that_is_not_there_is_refused(called: dict[str, Any]) -> None:
     assert error("run", "--env=prod").startswith("no environment 'prod'")
     assert called == {}
-
-
-def test_a_pair_that_is_no_pipeline_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "configured_pairs", lambda: [Pair("btc", "usdt"), Pair("eth", "usdt")])
-
-    with pytest.raises(UnknownPairError, match=r"doge_usdt: not among the configured pairs \(btc_usdt, eth_usdt\)"):
-        cli.refuse_unknown(["btc_usdt", "doge_usdt"], [])
 
 
 @pytest.mark.parametrize(
@@ -97,18 +83,21 @@ def test_a_runner_that_cannot_run_the_pipelines_is_refused_with_a_remedy(project
 
 
 @pytest.mark.parametrize(
-    ("names", "runner"),
+    ("option", "names", "runner"),
     [
-        ("--pipelines=btc_usdt", None),
-        ("--pipeline=all", cli.PARALLEL_PAIRS),
-        ("--pipelines=btc_usdt,eth_usdt", cli.PARALLEL_PAIRS),
-        ("--env=base", cli.PARALLEL_PAIRS),
+        ("--pipelines=btc_usdt", ["btc_usdt"], None),
+        ("--pipeline=btc_usdt", ["btc_usdt"], None),
+        ("--pipeline=all", ["all"], cli.PARALLEL_PAIRS),
+        ("--pipelines=btc_usdt,eth_usdt", ["btc_usdt", "eth_usdt"], cli.PARALLEL_PAIRS),
+        ("--env=base", [], cli.PARALLEL_PAIRS),
     ],
 )
-def test_several_pairs_run_in_processes_of_their_own(called: dict[str, Any], names: str, runner: str | None) -> None:
-    output("run", names)
+def test_several_pairs_run_in_processes_of_their_own_and_pipeline_is_a_spelling_of_pipelines(
+    called: dict[str, Any], option: str, names: list[str], runner: str | None
+) -> None:
+    output("run", option)
 
-    assert called["runner"] == runner
+    assert (called["pipelines"], called["pipeline"], called["runner"]) == (names, None, runner)
 
 
 def test_a_bare_installation_says_in_two_lines_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,17 +127,18 @@ def test_mlflow_ui_prints_the_address_of_the_runs_and_shows_those_of_a_file(
     [
         (["all"], ("btc_usdt",)),
         (["__default__"], ("btc_usdt",)),
+        (None, ("btc_usdt",)),
         (["tune_all"], ("tune_btc_usdt",)),
         (["btc_usdt", "eth_usdt"], ("btc_usdt",)),
         (["tune_btc_usdt", "all"], ("tune_btc_usdt", "btc_usdt")),
         (["wbtc_usdt", "ball_usdt", "small"], ()),
     ],
 )
-def test_a_pairs_share_of_the_pipelines_that_were_asked_for(asked: list[str], own: tuple[str, ...]) -> None:
+def test_a_pairs_share_of_the_pipelines_that_were_asked_for(asked: list[str] | None, own: tuple[str, ...]) -> None:
     assert own_pipelines(asked, "btc_usdt") == own
 
 
-@pytest.mark.parametrize("option", ["tags", "node_names", "from_nodes", "to_outputs", "namespaces"])
-def test_an_option_that_chooses_nodes_filters_a_run(option: str) -> None:
-    assert is_filtered({option: ("training",)})
-    assert not is_filtered({option: ()})
+def test_an_option_that_chooses_nodes_filters_a_run() -> None:
+    for option in ("tags", "node_names", "from_nodes", "to_outputs", "namespaces"):
+        assert is_filtered({option: ("training",)})
+        assert not is_filtered({option: ()})
