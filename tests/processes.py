@@ -145,10 +145,10 @@ class ApiProcess(ServerProcess):
         accounts = Accounts(Settings(database_url=url, password_memory_kib=8, registrations=10_000))
         try:
             new = await accounts.register(name, PASSWORD, "here")
-            if admin:
-                await accounts.database.write(lambda session: users.set_roles(session, name, {ADMIN, MEMBER}))
         finally:
             await accounts.close()
+        if admin:
+            make_admin(self, name)
         return new
 
 
