@@ -17,9 +17,6 @@ from make_us_rich.storage import explain
 
 log = logging.getLogger(__name__)
 
-MAX_NOTIFICATIONS = 100
-"""In the state."""
-
 
 def notify(alerts: list[Alert], env: str | None, now: datetime) -> tuple[Notification, ...]:
     """Send what has changed since the previous check, given every current problem, and store the new state.
@@ -97,7 +94,7 @@ def send_changes(
         "resolved": {},
         "raised": {**state.raised, **dict.fromkeys(raised, now)},
         "messages": (*state.messages, now),
-        "notifications": (*state.notifications, *due)[-MAX_NOTIFICATIONS:],
+        "notifications": (*state.notifications, *due)[-100:],
     }
     return state.model_copy(update=update), due
 

@@ -18,9 +18,6 @@ from make_us_rich.tracking import move_alias, page, register, warn_of_errors
 
 log = logging.getLogger(__name__)
 
-RECORDS = ("data_report", "evaluation_report", "manifest", "best_params")
-"""Datasets that become JSON artifacts. The models stay in the store, under the run's version."""
-
 TEXTS = {"card_text": "card.md", "figures_page": "figures.html"}
 """Datasets that become text artifacts, and their file names."""
 
@@ -65,7 +62,8 @@ class TrackingHooks:
 
         for name, value in outputs.items():
             pair, _, dataset = name.partition(".")
-            if dataset in RECORDS:
+            # The models stay in the store, under the run's version.
+            if dataset in ("data_report", "evaluation_report", "manifest", "best_params"):
                 mlflow.log_dict(value, f"{pair}/{dataset}.json")
             if dataset in TEXTS:
                 mlflow.log_text(value, f"{pair}/{TEXTS[dataset]}")

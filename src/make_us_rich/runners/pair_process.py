@@ -26,16 +26,6 @@ from make_us_rich.storage import explain, own_error
 
 log = logging.getLogger(__name__)
 
-PRELOAD = "make_us_rich.preload"
-NETWORKS = ("torch", "pytorch_lightning")
-"""Imported by the fork server before a run that trains networks."""
-
-GRACE_SECONDS = 10.0
-"""Between telling a run to end and killing it: time to give a lease back."""
-
-PROGRESS_LOGGERS = ("make_us_rich.hooks.run", "make_us_rich.models.backtesting")
-"""Loggers of single steps, silenced where many pairs run at once."""
-
 
 class RunStoppedError(MakeUsRichError):
     """The run was told to stop."""
@@ -46,7 +36,8 @@ class RunStoppedError(MakeUsRichError):
 def run_in_process(run: PairRun) -> RunResult:
     """Run a pair in a process of its own and wait for its end, however it comes; threads may call it side by side."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*(NETWORKS if run.networks else ()), PRELOAD])
+    networks = ("torch", "pytorch_lightning") if run.networks else ()
+    context.set_forkserver_preload([*networks, "make_us_rich.preload"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(run, sender), name=run.pair)
     process.start()
@@ -70,7 +61,8 @@ def _work(run: PairRun, sender: Connection) -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(PrefixFormatter(handler.formatter or logging.Formatter(), run.pair))
     log_json_if_asked(pair=lambda: run.pair)
-    for name in PROGRESS_LOGGERS:
+    # Progress by steps is for one pair alone.
+    for name in ("make_us_rich.hooks.run", "make_us_rich.models.backtesting"):
         logging.getLogger(name).setLevel(logging.WARNING)
     sender.send(run_pair(run))
 
@@ -87,7 +79,7 @@ def _end_with_parent() -> None:
     assert parent is not None  # noqa: S101
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_SECONDS)
+    time.sleep(10)  # Time to give a lease back.
     os._exit(1)
 
 

@@ -8,9 +8,6 @@ from typing import Any
 ALL = "all"
 """Stands for a pair's name in a pipeline's: ``all`` for ``btc_usdt``, ``tune_all`` for ``tune_btc_usdt``."""
 
-FILTERS = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
-"""Arguments of a session's run that select nodes."""
-
 
 @dataclass(frozen=True)
 class PairRun:
@@ -95,4 +92,5 @@ def is_of_all(name: str) -> bool:
 
 def is_filtered(run_params: Mapping[str, Any]) -> bool:
     """Whether only some of the pipeline's nodes were asked for."""
-    return any(run_params.get(name) for name in FILTERS)
+    filters = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
+    return any(run_params.get(name) for name in filters)

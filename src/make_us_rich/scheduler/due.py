@@ -11,8 +11,6 @@ from pydantic import Field
 from make_us_rich.domain.frozen import FrozenModel
 from make_us_rich.domain.run_log import MONITORING, TRAINING, PipelineRun, last_success
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
 
 class SchedulerParameters(FrozenModel):
     """``params:scheduler``: the job that cron starts.
@@ -68,6 +66,6 @@ def next_task(
     def urgency(task: Task) -> tuple[int, datetime]:
         untrained = last_success(logs[task.pair], TRAINING.format(pair=task.pair)) is None
         rank = (1 if untrained else 3) if task.template == TRAINING else (2 if untrained else 0)
-        return rank, last_success(logs[task.pair], task.pipeline) or _NEVER
+        return rank, last_success(logs[task.pair], task.pipeline) or datetime.min.replace(tzinfo=UTC)
 
     return min(filter(is_due, tasks), key=urgency, default=None)

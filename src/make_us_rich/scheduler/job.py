@@ -21,9 +21,6 @@ from make_us_rich.domain.run_log import PipelineRun, missed_hours, read_runs, up
 from make_us_rich.scheduler.due import Task, next_task
 from make_us_rich.storage import explain
 
-GRACE_SECONDS = 10.0
-"""Between SIGTERM and SIGKILL."""
-
 _STAMP = "%Y-%m-%d %H:%M:%S UTC"
 
 
@@ -65,7 +62,7 @@ class JobLog:
                         with suppress(ProcessLookupError):
                             os.killpg(process.pid, number)
                         with suppress(subprocess.TimeoutExpired):
-                            process.wait(GRACE_SECONDS)
+                            process.wait(10)
             file.seek(start)
             lines = file.read().decode(errors="replace").split("\n")
         return code, next((line.removeprefix("Error: ") for line in reversed(lines) if line.strip()), "no output")
