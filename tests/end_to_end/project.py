@@ -208,6 +208,9 @@ class Project:
     def klines(self, pair: str = PAIR) -> pd.DataFrame:
         return self.read_table("02_intermediate", pair, "klines.parquet")
 
+    def verdicts(self) -> pd.DataFrame:
+        return self.read_table("08_reporting", PAIR, "verdicts.parquet")
+
     def write_local(self, text: str, name: str = "parameters.yml") -> None:
         (self.folder / "conf" / "local" / name).write_text(text)
 

@@ -40,10 +40,6 @@ def served_files(project: Project) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in files}
 
 
-def verdicts_of(project: Project) -> pd.DataFrame:
-    return project.read_table("08_reporting", "btc_usdt", "verdicts.parquet")
-
-
 def test_a_challenger_that_passes_is_published_with_its_figures(published: Project) -> None:
     manifest = published.champion().manifest
     assert manifest.architecture == "har"
@@ -63,7 +59,7 @@ def test_a_second_run_on_the_same_candles_is_reported_and_logged_and_changes_not
     klines = project.klines()
     assert project.champion().forecast(klines) == published.champion().forecast(klines)
 
-    verdicts = verdicts_of(project)
+    verdicts = project.verdicts()
     assert verdicts["version"].tolist() == project.versions()
     assert verdicts["publish"].tolist() == [True, False]
     # Nothing has been tried since the promotion but this very recipe.

@@ -17,7 +17,7 @@ from end_to_end.project import NOW, Command, Project
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 
 STAGES = ("fetching", "preprocessing", "training", "evaluating", "converting", "exporting")
-N_KILLS = int(os.environ.get("MAKE_US_RICH_KILLS", "20"))
+N_KILLS = int(os.environ.get("MAKE_US_RICH_KILLS", "12"))
 """How many runs are killed, one at the first node of each stage, the others at seeded random times (``make soak``)."""
 SEED = int(os.environ.get("MAKE_US_RICH_SEED", "20250301"))
 LANES = 2
@@ -45,10 +45,6 @@ def draw_moments(usual: float) -> list[Moment]:
     return moments[:N_KILLS]
 
 
-def verdicts_of(project: Project) -> pd.DataFrame:
-    return project.read_table("08_reporting", "btc_usdt", "verdicts.parquet")
-
-
 def check_whole(project: Project, published: str) -> None:
     """What is served is a whole version, and it was published: named by the pointer that replaced the one before."""
     manifest = project.champion().manifest
@@ -58,7 +54,7 @@ def check_whole(project: Project, published: str) -> None:
     assert project.champion().forecast(project.klines()).version == manifest.version
     assert manifest.version in project.versions("card.json")
     # Each promotion has its verdict in the log, and no verdict is there twice.
-    verdicts = verdicts_of(project)
+    verdicts = project.verdicts()
     assert {promotion["version"] for promotion in promotions} <= set(verdicts["version"])
     assert not verdicts.duplicated(["version", "architecture"]).any()
 
@@ -121,12 +117,12 @@ def test_kill_9_at_any_moment_leaves_a_whole_champion_and_no_lock(lanes: list[La
 
 def test_a_first_run_that_is_killed_publishes_nothing_and_its_verdict_is_no_second_look(new_project: Project) -> None:
     kill(new_project.run(), "evaluating.update_verdicts", 0)
-    killed = verdicts_of(new_project)
+    killed = new_project.verdicts()
     assert "nothing yet" in new_project.start("champions").ok().output
 
     new_project.run().ok()
     assert new_project.champion().manifest.version == new_project.versions()[-1]
-    verdicts = verdicts_of(new_project)
+    verdicts = new_project.verdicts()
     pd.testing.assert_frame_equal(verdicts.head(len(killed)), killed)
     har = verdicts[verdicts["architecture"] == "har"]
     assert har["version"].nunique() == len(har) == 2
