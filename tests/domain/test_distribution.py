@@ -65,9 +65,11 @@ def test_both_are_monotone(quantiles: np.ndarray, values: np.ndarray, probabilit
 
 
 @pytest.mark.parametrize("probability", [0.0049, 0.9951, 0, 1, float("nan"), [0.5, 0.001]])
-def test_a_level_beyond_the_outermost_is_refused(probability: float) -> None:
+def test_a_level_beyond_the_outermost_or_a_price_that_is_no_number_is_refused(probability: float) -> None:
     with pytest.raises(ParameterError, match=r"no quantile of level .*; choose a level from 0\.005 to 0\.995"):
         quantile(NORMAL_QUANTILES, LEVELS, probability)
+    with pytest.raises(ParameterError, match="not a number; pass log returns"):
+        probability_below(NORMAL_QUANTILES, LEVELS, float("nan"))
 
 
 def test_a_price_beyond_the_outermost_quantiles_has_a_bound() -> None:
@@ -84,11 +86,6 @@ def test_a_price_that_cannot_move_is_where_it_is(function) -> None:
         Probability(0.005, "below"),
         Probability(0.995, "above"),
     }
-
-
-def test_not_a_number_is_refused() -> None:
-    with pytest.raises(ParameterError, match="not a number; pass log returns"):
-        probability_below(NORMAL_QUANTILES, LEVELS, float("nan"))
 
 
 @given(TIED, arrays(np.float64, (2, 21), elements=st.floats(0, 0.05)), st.floats(-2, 2))

@@ -110,15 +110,7 @@ def tail_scores(past: PastForecasts) -> ConformityScores:
 
 
 def _side_scores(past: PastForecasts, level: float) -> ConformityScores:
-    """Distance of each outcome over that of the quantile, on each side, below the center 0 or less.
-
-    Args:
-        past: The forecasts.
-        level: Of the upper quantile; the lower one is opposite.
-
-    Returns:
-        ``[side, horizon, window]``.
-    """
+    """Distance of each outcome over that of the quantile of the level or its opposite, ``[side, horizon, window]``."""
 
     def at(level: float) -> NDArray[np.float64]:
         return past.quantiles[:, :, _position(past.levels, level)].T.astype(np.float64, order="C")
