@@ -52,7 +52,7 @@ def pair_lock(
         pair: Name such as ``btc_usdt``.
         credentials: Arguments of the filesystem, as in credentials.yml.
         renew: Seconds between the renewals of a lease.
-        stale: Seconds after which a lease that was not renewed may be taken over. By the store's clock.
+        stale: Seconds after which a lease that was not renewed may be taken over.
 
     Raises:
         LockedError: Another run holds it.
@@ -124,7 +124,10 @@ class _Lease(HeldLock):
                 if held is None:
                     taken = self._put(IfNoneMatch="*")
                 else:
-                    taken = _age(held) > self._stale and self._put(IfMatch=held["ETag"])
+                    # By the store's clock: those of two machines may differ.
+                    now = parsedate_to_datetime(held["ResponseMetadata"]["HTTPHeaders"]["date"])
+                    age = (now - held["LastModified"]).total_seconds()
+                    taken = age > self._stale and self._put(IfMatch=held["ETag"])
                 if not taken:
                     raise _refusal(self._pair, held["Metadata"] if held else {})
         self._renewal.start()
@@ -179,9 +182,3 @@ class _Lease(HeldLock):
         except FileNotFoundError:
             return None
         return answer
-
-
-def _age(held: dict[str, Any]) -> float:
-    """Seconds since the last renewal by the store's clock: clocks of two machines may differ."""
-    asked = parsedate_to_datetime(held["ResponseMetadata"]["HTTPHeaders"]["date"])
-    return float((asked - held["LastModified"]).total_seconds())
