@@ -45,11 +45,7 @@ def open_config(env: str | None = None, project_path: str | Path | None = None) 
 
 
 def open_catalog(env: str | None = None, project_path: str | Path | None = None) -> DataCatalog:
-    """The project's catalog, in a fraction of the time of a Kedro session.
-
-    Args:
-        env: Environment, as in ``open_config``.
-        project_path: The project's folder; None to find it.
+    """The project's catalog, in a fraction of the time of a Kedro session; arguments as for ``open_config``.
 
     Raises:
         ParameterError: There is no such project or environment, or its configuration is wrong.
@@ -81,11 +77,7 @@ def store_root(root: str, folder: Path) -> str:
 
 
 def find_project() -> Path:
-    """The project's folder: upward from here, else as the environment says.
-
-    Raises:
-        ParameterError: There is none.
-    """
+    """The project's folder: upward from here, else as the environment says; ParameterError if there is none."""
     for folder in (find_kedro_project(Path.cwd()), os.environ.get(PROJECT_VARIABLE)):
         if folder and (Path(folder) / "conf").is_dir():
             return Path(folder).resolve()

@@ -32,9 +32,8 @@ _REMEDY = "roll back to another version, or run the pair again"
 class ModelRepository:
     """Published models of all pairs, read from the Kedro catalog without a Kedro session. Threads may share it.
 
-    Every read asks the store, so that a promotion by another process is seen at once. The champion pointer alone
-    decides which version is served. Every read raises ArtifactError for what is damaged, and StorageError if the store
-    failed.
+    Every read asks the store, so that a promotion by another process is seen at once, and raises ArtifactError for what
+    is damaged and StorageError if the store failed. The champion pointer alone decides which version is served.
 
     Example:
         >>> repository = ModelRepository.open("demo")  # doctest: +SKIP
@@ -71,15 +70,7 @@ class ModelRepository:
         )
 
     def load(self, name: str, version: str | None = None) -> Any:
-        """Load a dataset.
-
-        Args:
-            name: Catalog entry such as ``btc_usdt.scores``.
-            version: Of a versioned dataset.
-
-        Raises:
-            MissingArtifactError: The dataset is not stored.
-        """
+        """Load a catalog entry such as ``btc_usdt.scores``; MissingArtifactError if it is not stored."""
         try:
             with self._lock:  # The catalog creates datasets on first use and is not safe against threads.
                 return self.catalog.load(name, version=version)
@@ -113,20 +104,12 @@ class ModelRepository:
         return pointer
 
     def manifest(self, pair: str, version: str | None = None) -> Manifest:
-        """Load the manifest of a version; of the champion if none is given.
-
-        Raises:
-            NotPublishedError: No version is given and none is published.
-        """
+        """Load the manifest of a version; of the champion if none is given, NotPublishedError without any."""
         version = version or self.pointer(pair).require()
         return Manifest.read(self.load(f"{pair}.manifest", version), f"{pair} {version}").require(pair, version)
 
     def card(self, pair: str, version: str | None = None) -> ModelCard | None:
-        """Load the model card of a version; of the champion if none is given. None for a version without a card.
-
-        Raises:
-            NotPublishedError: No version is given and none is published.
-        """
+        """Load the model card of a version, as for ``manifest``; None for a version without a card."""
         version = version or self.pointer(pair).require()
         record = self.find(f"{pair}.card", version)
         try:

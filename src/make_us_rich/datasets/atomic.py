@@ -112,13 +112,9 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Point to a file.
+        """Point to a path, or an address such as ``s3://bucket/model.onnx``; ``credentials`` are its filesystem's.
 
-        Args:
-            filepath: Path, or address such as ``s3://bucket/model.onnx``.
-            version: The versions to load and to save; None when the file is not versioned.
-            credentials: Arguments of the filesystem.
-            metadata: For plugins such as Kedro-Viz.
+        ``version`` is None when the file is not versioned; ``metadata`` is for plugins such as Kedro-Viz.
         """
         protocol, path = get_protocol_and_path(filepath, version)
         self._fs = fsspec.filesystem(protocol, **deepcopy(credentials or {}))
@@ -137,12 +133,7 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
         raise exc
 
     def load(self) -> Any:
-        """Read the file.
-
-        Raises:
-            ArtifactError: It is damaged.
-            StorageError: The store failed.
-        """
+        """Read the file; ArtifactError if it is damaged, StorageError if the store failed."""
         try:
             return self.read()
         except FileNotFoundError as exc:
@@ -161,11 +152,7 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
         return open_whole(self._fs, self._get_load_path().as_posix())
 
     def save(self, data: Any) -> None:
-        """Replace the file, after all of the data could be encoded.
-
-        Raises:
-            StorageError: It could not be written.
-        """
+        """Replace the file, after all of the data could be encoded; StorageError if it could not be written."""
         path = self._get_save_path().as_posix()
         write_whole(self._fs, path, partial(self._encode, data))
         self._fs.invalidate_cache(path)

@@ -24,11 +24,8 @@ class ExchangeKlinesDataset(AbstractDataset[NoReturn, BinanceClient]):
     Args:
         url: The exchange's address without ``/api``.
         weight: Request weight that all of this machine's processes together may use in a minute.
-        credentials: ``key`` and ``secret``, both optional.
+        credentials: ``key`` and ``secret``, both optional; DatasetError for anything else.
         metadata: Ignored; for plugins.
-
-    Raises:
-        DatasetError: The credentials hold something else.
     """
 
     def __init__(

@@ -93,11 +93,7 @@ class PairModelsDataset(AbstractDataset[Any, Any]):
         self.metadata = metadata
 
     def load(self) -> Any:
-        """The complete versions, oldest first.
-
-        Raises:
-            StorageError: The store failed.
-        """
+        """The complete versions, oldest first; StorageError if the store failed."""
         return tuple(sorted(self._versions()[ARTIFACTS[0]]))
 
     def preview(self) -> JSONPreview:
@@ -148,11 +144,7 @@ class PublicationDataset(PairModelsDataset):
     """Versions that are made without training, such as the baseline's after a demotion."""
 
     def save(self, data: tuple[Publication, ...]) -> None:
-        """Store each version.
-
-        Raises:
-            StorageError: A version could not be written; it does not exist then.
-        """
+        """Store each version; StorageError if one could not be written, which does not exist then."""
         for publication in data:
             published = publication.published
             files: dict[str, Any] = {  # The manifest last: a version without one does not exist.

@@ -31,10 +31,10 @@ class ReplayServer:
     """Serves a market until it is stopped; also a context manager.
 
     Args:
-        market: ``FolderMarket`` or ``SimulatedMarket``.
+        market: What is replayed.
         clock: Virtual time; by default the market's own beginning at real speed.
         faults: How it misbehaves; may be replaced while it runs.
-        port: Port to listen on, 0 for any free one; a second start keeps the port of the first.
+        port: 0 for any free one; a second start keeps the port of the first.
         host: Name or address to listen on; IPv6 with or without brackets.
         weight_limit: Request weight per real minute, beyond which 429 is answered.
         real: Seconds since 1970, for the weight's minutes.
@@ -69,11 +69,7 @@ class ReplayServer:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def start(self) -> Self:
-        """Listen, in a thread of its own.
-
-        Raises:
-            ParameterError: The address cannot be listened on.
-        """
+        """Listen, in a thread of its own; ParameterError if the address cannot be listened on."""
         try:
             self._listener = _Listener((self.host, self.port), self)
         except (OSError, OverflowError) as exc:

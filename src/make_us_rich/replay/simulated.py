@@ -37,8 +37,7 @@ class SimulatedMarket:
     at least, followed by another currency with a USD value among `make_us_rich.domain.pair.QUOTES`. Names that
     start with ``NOPE`` never exist.
 
-    Args:
-        seed: Another seed gives another history to every symbol.
+    Another seed gives another history to every symbol.
     """
 
     def __init__(self, seed: int = 0) -> None:
