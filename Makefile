@@ -22,7 +22,7 @@ help: ## This list
 setup: $(SETUP) ## A .venv with everything, byte-compiled
 
 $(SETUP): pyproject.toml requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or name another with PYTHON="; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install it, or name Python 3.11, 3.12 or 3.13 with PYTHON="; exit 1; }
 	@echo "Setting up .venv: about 2.5 GB, a few minutes the first time"
 	$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt

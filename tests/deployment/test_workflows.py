@@ -73,6 +73,8 @@ def test_versions_and_paths_of_the_other_files_are_those_of_the_project() -> Non
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
     assert {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks} == {"ruff", "mypy", "lint-imports"}
     assert (REPO / container["postCreateCommand"].split()[1]).stat().st_mode & 0o100
-    assert [version.rpartition(".")[0] for version in pythons] == ["3.11", "3.12", "3.13"]
+    assert [version.rpartition(".")[0] for version in pythons] == [
+        each.rpartition(" ")[2] for each in project["classifiers"] if "Python ::" in each
+    ]
     folders = yaml.safe_load((REPO / ".github" / "dependabot.yml").read_text())["updates"][-1]["directories"]
     assert all(list(REPO.glob(f".{folder}/Dockerfile")) for folder in folders)
