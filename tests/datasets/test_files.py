@@ -6,8 +6,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from IPython.core.formatters import DisplayFormatter
-from kedro.io import DatasetError, Version
+from kedro.io import DataCatalog, DatasetError, Version
 
+from make_us_rich.catalog import open_config
 from make_us_rich.datasets.files import (
     BytesDataset,
     FigureDataset,
@@ -22,6 +23,7 @@ from make_us_rich.datasets.files import (
 from make_us_rich.datasets.published import ChampionPointerDataset, PublishedModelDataset, VersionsDataset
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.klines import KLINE_DTYPES
+from synthetic import REPO
 
 FRAME = pd.DataFrame({"close": [1.5, 2.5]}, index=pd.date_range("2025-01-01", periods=2, freq="h", name="timestamp"))
 VERDICTS = pd.DataFrame(
@@ -62,7 +64,8 @@ def test_a_notebook_draws_a_figure_and_plotly_takes_it(store):
     figure = FigureDataset(**store.args("figure")).load()
     shown, _ = DisplayFormatter().format(figure)
     assert shown["application/vnd.plotly.v1+json"] == FIGURE
-    assert go.Figure(figure).data[0].y == (2, 1)
+    assert go.Figure(figure).data[0].y == figure.data[0].y == (2, 1)
+    assert figure.to_plotly_json() == go.Figure(FIGURE).to_plotly_json()
 
 
 @pytest.mark.parametrize("dataset", [dataset for dataset, _ in SAMPLES[:-2]], ids=NAMES[:-2])
@@ -133,8 +136,13 @@ def test_nothing_stored_yet_is_empty_and_an_empty_kline_frame_can_be_stored(stor
 
 def test_a_frame_of_another_schema_is_no_klines(tmp_path):
     ParquetDataset(filepath=str(tmp_path / "klines.parquet")).save(FRAME)
+    entry = open_config("base", REPO)["catalog"]["{pair}.stored_klines"]
+    entry |= {"filepath": str(tmp_path / "klines.parquet"), "credentials": {}}
+    catalog = DataCatalog.from_config({"klines": entry})
     with pytest.raises(DatasetError, match=r"not as the kline schema says: .*trades"):
-        OptionalKlinesDataset(filepath=str(tmp_path / "klines.parquet")).load()
+        catalog.load("klines")
+    with pytest.raises(DatasetError, match=r"not as the kline schema says: .*trades"):
+        catalog.save("klines", FRAME)
 
 
 def test_a_pointer_is_empty_until_one_is_stored_and_another_pairs_is_not_saved(store):

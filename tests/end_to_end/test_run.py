@@ -130,9 +130,16 @@ def test_a_run_of_missing_outputs_makes_only_those_and_ipython_loads_them(projec
     assert metrics.read_bytes() == content
 
     lines = project.folder / "lines.py"
-    lines.write_text("print(catalog.load('btc_usdt.metrics')['test_windows'], len(catalog.load('btc_usdt.klines')))")
+    lines.write_text(
+        "inputs = catalog.load('btc_usdt.onnx_session').get_inputs()\n"
+        "title = catalog.load('btc_usdt.fan_figure').layout.title.text\n"
+        "print(catalog.load('btc_usdt.metrics')['test_windows'], len(catalog.load('btc_usdt.klines')), "
+        "len(inputs), title)"
+    )
     shown = project.start("ipython", "--", str(lines)).ok()
-    assert shown.output.splitlines()[-1] == f"{json.loads(content)['test_windows']} {90 * 24}"
+    last = shown.output.splitlines()[-1]
+    assert last.startswith(f"{json.loads(content)['test_windows']} {90 * 24} 1 ")
+    assert last.endswith("(simulated market)")
 
 
 def test_a_later_run_asks_only_for_what_is_new_and_publishes_a_version_that_knows_it(

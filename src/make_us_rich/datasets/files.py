@@ -27,7 +27,6 @@ import pandas as pd
 from kedro_datasets._typing import JSONPreview, PlotlyPreview, TablePreview
 
 from make_us_rich.datasets.atomic import AtomicDataset
-from make_us_rich.domain.klines import KLINE_DTYPES
 from make_us_rich.domain.manifest import sha256
 from make_us_rich.klines.frame import empty_klines
 
@@ -57,20 +56,12 @@ class OptionalParquetDataset(ParquetDataset):
 
 
 class OptionalKlinesDataset(ParquetDataset):
-    """The stored klines, checked for the kline schema; an empty kline frame where nothing is stored yet."""
+    """The stored klines; an empty kline frame where nothing is stored yet."""
 
     REMEDY = "delete it to fetch the candles again"
 
     def _absent(self, exc: FileNotFoundError) -> pd.DataFrame:  # noqa: ARG002
         return empty_klines()
-
-    def _decode(self, file: BinaryIO) -> pd.DataFrame:
-        klines = super()._decode(file)
-        found = {str(name): str(dtype) for name, dtype in klines.dtypes.items()}
-        if found != KLINE_DTYPES:
-            odd = sorted(dict(found.items() ^ KLINE_DTYPES.items()))
-            raise ValueError(f"columns that are not as the kline schema says: {', '.join(odd)}")
-        return klines
 
 
 class JSONDataset(AtomicDataset):
@@ -95,7 +86,14 @@ class OptionalJSONDataset(JSONDataset):
 
 
 class Figure(dict[str, Any]):
-    """A figure as Plotly's JSON, which notebooks draw; ``plotly.graph_objects.Figure(figure)`` is Plotly's object."""
+    """A figure as Plotly's JSON, which notebooks draw; an attribute is that of Plotly's figure: ``figure.show()``."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # What copies and notebooks look for.
+            raise AttributeError(name)
+        import plotly.graph_objects as go
+
+        return getattr(go.Figure(self), name)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"application/vnd.plotly.v1+json": dict(self)}
@@ -149,5 +147,15 @@ class BytesDataset(AtomicDataset):
 
     def preview(self) -> JSONPreview:
         """Size and checksum, for Kedro-Viz."""
-        content = self.load()
+        with self.open() as file:
+            content = file.read()
         return JSONPreview(json.dumps({"bytes": len(content), "sha256": sha256(content)}))
+
+
+class OnnxSessionDataset(BytesDataset):
+    """The bytes of an ONNX model, loaded as a session of ONNX Runtime."""
+
+    def _decode(self, file: BinaryIO) -> Any:
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(file.read(), providers=["CPUExecutionProvider"])
