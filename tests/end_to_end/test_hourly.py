@@ -36,12 +36,12 @@ def crontab(*arguments: str, table: str | None = None) -> str:
     return subprocess.run(["crontab", *arguments], input=table, capture_output=True, text=True, check=False).stdout
 
 
-def lay_out(folder: Path, exchange: str, minute: int) -> Project:
-    """A project in a folder whose name cron would trip over, with a line for a minute, and nothing due."""
+def lay_out(folder: Path, exchange: str) -> Project:
+    """A project in a folder whose name cron would trip over, with a line for every minute, and nothing due."""
     project = Project.create(folder / "make us rich 100 %", exchange)
     shutil.copytree(REPO / "deploy" / "trainer", project.folder / "deploy" / "trainer")
     file = project.folder / "deploy" / "trainer" / "crontab"
-    file.write_text(file.read_text().replace("2,17,32,47 *", f"{minute} *"))
+    file.write_text(file.read_text().replace("2,17,32,47 *", "* *"))
     project.write_local("pairs: [btc_usdt]\n")
     # Not for a shell: two addresses with a space, an ampersand, a dollar sign, and the line ends of Windows.
     (project.folder / ".env").write_bytes(
@@ -63,7 +63,7 @@ def lay_out(folder: Path, exchange: str, minute: int) -> Project:
 
 @pytest.fixture(scope="module")
 def cron_job(tmp_path_factory: pytest.TempPathFactory, steady_exchange: ReplayServer) -> Iterator[Job | None]:
-    """A project that cron calls in a minute or two, and what scheduling it has printed; None where no cron can start.
+    """A project that cron calls every minute, and what scheduling it has printed; None where no cron can start.
 
     The crontab is that of this user, and used by one test session at a time. Cron reads it again only if the time of
     the change differs by a second, so it is started after the last change.
@@ -78,8 +78,7 @@ def cron_job(tmp_path_factory: pytest.TempPathFactory, steady_exchange: ReplaySe
             return
         crontab("-", table=OTHERS)
         try:
-            minute = (datetime.now(UTC) + timedelta(seconds=90)).minute
-            project = lay_out(tmp_path_factory.mktemp("cron"), steady_exchange.url, minute)
+            project = lay_out(tmp_path_factory.mktemp("cron"), steady_exchange.url)
             output = project.start("schedule").ok().output
             daemon = subprocess.Popen([CRON, "-f", "-L", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             yield project, output
