@@ -123,8 +123,8 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 def _line(exc: BaseException) -> str | None:
     code = s3_code(exc) or s3_code(exc.__cause__)
-    if code in _S3_CODES:
-        return _S3_CODES[code]
+    if code:
+        return _S3_CODES.get(code, f"the store answers {code}; look at its log and run again")
     if isinstance(exc, ValidationError):  # Of a stored record; parameters are checked before anything is loaded.
         problem = " ".join(str(exc).splitlines()[1:3])
         return f"a stored {exc.title} is damaged ({problem}); run the pair again, with all of its stages"

@@ -4,8 +4,10 @@ import errno
 import os
 
 import pytest
+from botocore.exceptions import ClientError
 from kedro.io import DatasetError
 from kedro_datasets.partitions import PartitionedDataset
+from s3fs.errors import translate_boto_error
 
 from make_us_rich.domain.errors import ArtifactError, StorageError
 from make_us_rich.storage import check_storage, explain
@@ -26,6 +28,14 @@ def test_errors_of_the_disk_name_the_file_and_the_remedy(number, line):
     explained = explain(OSError(number, os.strerror(number), "/data/klines.parquet"))
     assert explained.startswith("/data/klines.parquet: ")
     assert line in explained
+
+
+@pytest.mark.parametrize(
+    ("code", "line"), [("SlowDown", "the store is busy"), ("RequestTimeout", "the store answers RequestTimeout;")]
+)
+def test_errors_of_a_bucket_are_no_errors_of_the_disk(code, line):
+    error = translate_boto_error(ClientError({"Error": {"Code": code}}, "PutObject"))
+    assert explain(error).startswith(line)
 
 
 def test_a_cause_is_found_below_other_errors_and_our_own_one_speaks_for_itself():
