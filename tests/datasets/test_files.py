@@ -66,6 +66,9 @@ def test_a_notebook_draws_a_figure_and_plotly_takes_it(store):
     assert shown["application/vnd.plotly.v1+json"] == FIGURE
     assert go.Figure(figure).data[0].y == figure.data[0].y == (2, 1)
     assert figure.to_plotly_json() == go.Figure(FIGURE).to_plotly_json()
+    figure.update_layout(title_text="changed")
+    shown = figure._repr_mimebundle_()["application/vnd.plotly.v1+json"]
+    assert shown["layout"]["title"]["text"] == figure.layout.title.text == "changed"
 
 
 @pytest.mark.parametrize("dataset", [dataset for dataset, _ in SAMPLES[:-2]], ids=NAMES[:-2])

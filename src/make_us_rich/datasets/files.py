@@ -21,6 +21,7 @@ own answer "no such file" counts as that: a store that does not answer is an err
 
 import json
 import pickle
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -86,17 +87,21 @@ class OptionalJSONDataset(JSONDataset):
 
 
 class Figure(dict[str, Any]):
-    """A figure as Plotly's JSON, which notebooks draw; an attribute is that of Plotly's figure: ``figure.show()``."""
+    """Plotly's JSON of a figure; any attribute is that of Plotly's own figure, which is made when it is first used."""
+
+    @cached_property
+    def _figure(self) -> Any:
+        import plotly.graph_objects as go
+
+        return go.Figure(self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # What copies and notebooks look for.
             raise AttributeError(name)
-        import plotly.graph_objects as go
-
-        return getattr(go.Figure(self), name)
+        return getattr(self._figure, name)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"application/vnd.plotly.v1+json": dict(self)}
+        return {"application/vnd.plotly.v1+json": self._figure.to_plotly_json()}
 
 
 class FigureDataset(JSONDataset):
