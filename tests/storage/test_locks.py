@@ -67,9 +67,9 @@ def test_a_killed_run_does_not_hold_the_pair_for_long(where):
 
 
 def test_a_lease_is_retained_by_renewing_it(lease):
-    with pair_lock(*lease, renew=0.3, stale=1) as held:
-        time.sleep(2.1)
-        with pytest.raises(LockedError, match="another run"), pair_lock(*lease, stale=1):
+    with pair_lock(*lease, renew=2, stale=6) as held:  # A request must end within the interval of the renewals.
+        time.sleep(7.1)
+        with pytest.raises(LockedError, match="another run"), pair_lock(*lease, stale=6):
             pass
         held.check()
 
@@ -98,10 +98,10 @@ def test_only_one_of_many_takes_over_a_stale_lease_and_keeps_it(lease):
 
 
 def test_a_run_that_lost_its_lease_is_reported_before_it_publishes(lease):
-    with pair_lock(*lease, renew=2.3, stale=99) as held:
+    with pair_lock(*lease, renew=6, stale=99) as held:
         time.sleep(2.1)
         with pair_lock(*lease, stale=1) as other:
-            time.sleep(0.5)
+            time.sleep(6)  # Until the next renewal.
             with pytest.raises(LockedError, match="another run may hold the pair, so run it again"):
                 held.check()
             other.check()
