@@ -101,7 +101,8 @@ class Figure(dict[str, Any]):
         return getattr(self._figure, name)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"application/vnd.plotly.v1+json": self._figure.to_plotly_json()}
+        used = vars(self).get("_figure")
+        return {"application/vnd.plotly.v1+json": json.loads(used.to_json()) if used else dict(self)}
 
 
 class FigureDataset(JSONDataset):
