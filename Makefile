@@ -117,9 +117,9 @@ schedule: $(SETUP) ## Let cron run every pair each hour; KEDRO_ENV=production fo
 unschedule: $(SETUP) ## Take that out of the crontab again
 	@$(BIN)/kedro unschedule
 
-kubernetes: ## The Helm chart as plain manifests into deploy/kubernetes.yaml
+kubernetes: $(SETUP) ## The Helm chart as plain manifests into deploy/kubernetes.yaml
 	@# Without blank lines, which differ between releases of Helm.
-	@helm template make-us-rich deploy/helm --namespace make-us-rich | grep . > .kubernetes.yaml
+	@$(BIN)/helm template make-us-rich deploy/helm --namespace make-us-rich | grep . > .kubernetes.yaml
 	@mv .kubernetes.yaml deploy/kubernetes.yaml
 
 package: $(SETUP) ## The package into dist/; TAG=v0.2.0 refuses another version than that

@@ -1,8 +1,9 @@
 """The chart gives the manifests, which keep to the schemas of Kubernetes and to the strictest of its policies."""
 
-import shutil
 import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -12,6 +13,7 @@ import yaml
 from synthetic import REPO, configured_parameters
 
 CHART = REPO / "deploy" / "helm"
+HELM = Path(sys.executable).with_name("helm")
 RESOURCES = list(yaml.safe_load_all((REPO / "deploy" / "kubernetes.yaml").read_text()))
 CONFIGURED: list[str] = configured_parameters()["pairs"]
 
@@ -93,13 +95,13 @@ def test_the_chart_has_the_version_and_the_pairs_of_the_project() -> None:
     assert yaml.safe_load((CHART / "values.yaml").read_text())["pairs"] == CONFIGURED
 
 
-@pytest.mark.skipif(not shutil.which("helm"), reason="helm is not installed")
+@pytest.mark.skipif(not HELM.exists(), reason="helm-binary has no Helm for this machine")
 def test_helm_makes_the_manifests_of_the_chart_and_those_of_forty_pairs() -> None:
     def render(*options: str) -> list[dict[str, Any]]:
-        command = ["helm", "template", "make-us-rich", CHART, "--namespace", "make-us-rich", *options]
+        command = [HELM, "template", "make-us-rich", CHART, "--namespace", "make-us-rich", *options]
         return list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True).stdout))
 
-    subprocess.run(["helm", "lint", "--strict", CHART], check=True)
+    subprocess.run([HELM, "lint", "--strict", CHART], check=True)
     assert render() == RESOURCES, "call make kubernetes"
 
     pairs = [f"coin{number}_usdt" for number in range(40)]

@@ -70,7 +70,7 @@ def test_every_dependency_is_explained_under_its_extra() -> None:
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     extras = {"base": project["dependencies"], **project["optional-dependencies"]}
     declared = {
-        name: {re.split(r"[\[<>=]", line)[0] for line in lines} - {"make-us-rich"} for name, lines in extras.items()
+        name: {re.split(r"[\[<>=;]", line)[0] for line in lines} - {"make-us-rich"} for name, lines in extras.items()
     }
     _, *parts = (REPO / "docs" / "adr" / "0002-dependencies.md").read_text().split("\n## ")
     rows = {part.split()[0].lower(): set(re.findall(r"^\| ([a-z0-9-]+) \|", part, re.MULTILINE)) for part in parts}
