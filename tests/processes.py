@@ -86,7 +86,11 @@ class ServerProcess:
         """Start it, and wait until it is alive."""
         with (self.folder / f"{self.module}.log").open("ab") as log:
             self.process = subprocess.Popen(self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=log)
-        self.wait(self.alive)
+        try:
+            self.wait(self.alive)
+        except AssertionError:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
