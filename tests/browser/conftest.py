@@ -16,7 +16,7 @@ from network import free_port
 from processes import NOW, PASSWORD, ApiProcess, OidcProvider, ServerProcess, make_admin, published_api
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".screenshots" / "interface"
-WAIT = 60_000
+WAIT = 120_000
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 CHART = ".st-key-forecast-chart .js-plotly-plot"
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
@@ -92,6 +92,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, store_evaluation: Any) -> Ite
         secrets_file.write_text(SECRETS.format(interface=interface.url, provider=provider.url))
         yield Site(interface.start(), api, provider)
         interface.stop()
+        if provider.process:  # Of a test that failed.
+            provider.stop()
 
 
 @pytest.fixture(scope="module")

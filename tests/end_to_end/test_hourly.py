@@ -26,6 +26,7 @@ pairs: [btc_usdt, eth_usdt]
 architectures: har
 history_days: 40
 backtest: {n_folds: 2, test_size: 72, calibration_size: 72, min_train_size: 200}
+alerts: {min_disk_free: 0}  # The disk is this machine's.
 """
 CRON = shutil.which("cron", path="/usr/sbin:/usr/bin:/sbin:/bin")
 OTHERS = "# mine\n5 4 1 1 * true\n"
