@@ -32,8 +32,8 @@ class CurrentForecast:
 
     @property
     def stale(self) -> bool:
-        """Whether a newer candle should have arrived by now; the API uses the same limit."""
-        return self.age > timedelta(minutes=62)
+        """Whether a newer candle should have arrived by now."""
+        return self.age > domain.STALE_AFTER
 
     @property
     def file_stem(self) -> str:

@@ -11,15 +11,12 @@ from numpy.typing import ArrayLike
 
 from make_us_rich.client import schemas
 from make_us_rich.domain.errors import ArtifactError, MakeUsRichError
-from make_us_rich.domain.forecast import Forecast
+from make_us_rich.domain.forecast import STALE_AFTER, Forecast
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.inference.champion import Champion
 from make_us_rich.klines.frame import datetimes
 
 log = logging.getLogger(__name__)
-
-STALE_AFTER = HOUR + timedelta(minutes=2)
-"""An older forecast has missed a candle."""
 
 
 @dataclass(frozen=True, eq=False)

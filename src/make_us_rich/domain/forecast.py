@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from make_us_rich.domain.distribution import (
     quantile,
 )
 from make_us_rich.domain.errors import DataError, ParameterError
+from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.scenarios import ScenarioRanks, scenarios
 
 TARGETS = ("close", "high", "low")
@@ -37,6 +38,8 @@ BASELINE = "baseline"
 HOURS_A_YEAR = 8766
 HORIZON = 24
 """Hours ahead: a forecast covers the horizons 1 to ``HORIZON``."""
+STALE_AFTER = HOUR + timedelta(minutes=2)
+"""An older forecast that is served has missed a candle."""
 
 
 def scored_positions(levels: Sequence[float]) -> list[int]:
