@@ -35,11 +35,8 @@ def result_figure(gains: Floats, tail: Iterable[TailRisk], unit: str, palette: P
     for number, each in enumerate(tail):
         figure.add_vline(-each.value_at_risk, line={"color": palette.ink, "width": 1.5, "dash": "dash"})
         place = {"x": -each.value_at_risk, "y": 1 - 0.1 * number, "yref": "paper", "xanchor": "left"}
-        text, colours = (
-            f"1 in {round(1 / (1 - each.level))}",
-            {"bgcolor": palette.background, "font_color": palette.ink},
-        )
-        figure.add_annotation(text=text, showarrow=False, **place, **colours)
+        text, colours = f"1 in {round(1 / (1 - each.level))}", {"color": palette.ink}
+        figure.add_annotation(text=text, showarrow=False, **place, font=colours, bgcolor=palette.background)
     return figure
 
 
