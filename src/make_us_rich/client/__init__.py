@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The clients, on first use: serving needs the schemas and has no httpx."""
+    """The clients, on first use: the API reads the schemas, and httpx would make its start longer."""
     if name not in ("AsyncClient", "Client"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from make_us_rich.client import api

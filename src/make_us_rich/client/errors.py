@@ -70,7 +70,7 @@ _KINDS: dict[str | int, type[ApiError]] = {
 
 def unanswered(failure: httpx.RequestError) -> UnavailableError:
     """The error of a request that had no response."""
-    import httpx  # Serving reads the schemas of this package and has no httpx.
+    import httpx  # The API reads the schemas of this package, and httpx would make its start longer.
 
     if isinstance(failure, httpx.TimeoutException):
         return UnavailableError("the API did not respond in time", "try again", "timeout")
