@@ -75,7 +75,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     ports = [f"-{name}.port={free_port()}" for name in ("master", "volume", "filer")]
     off = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false", "-webdav=false", "-admin.ui=false"]
     command = [weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}", *ports, *off]
-    keys = {"AWS_ACCESS_KEY_ID": server.key, "AWS_SECRET_ACCESS_KEY": server.secret, "GOMEMLIMIT": "256MiB"}
+    keys = {"AWS_ACCESS_KEY_ID": server.key, "AWS_SECRET_ACCESS_KEY": server.secret}
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, env={**os.environ, **keys}, stdout=out, stderr=out)
