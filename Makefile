@@ -45,10 +45,10 @@ test-browser: $(SETUP) system-packages ## The interface in a real browser; keeps
 	@$(BIN)/pytest tests/browser/test_interface.py; code=$$?; echo "Screenshots: $(CURDIR)/.screenshots/interface"; exit $$code
 
 test: $(SETUP) system-packages ## All tests, on real parts
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --ignore tests/compose
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/compose
 
 coverage: $(SETUP) system-packages ## All tests with the branch coverage of src, serving and interface; pages in htmlcov/
-	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --ignore tests/compose --cov --cov-report=term --cov-report=html
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/compose --cov --cov-report=term --cov-report=html
 
 soak: $(SETUP) ## kill -9 a retrain at random moments: KILLS=200, SEED=<number> for others
 	MAKE_US_RICH_KILLS=$(or $(KILLS),200) MAKE_US_RICH_SEED=$(or $(SEED),20250301) $(BIN)/pytest -s -q tests/end_to_end/test_killed.py -k any_moment

@@ -17,7 +17,7 @@ from end_to_end.project import NOW, Command, Project
 from make_us_rich.replay import Clock, ReplayServer, SimulatedMarket
 
 STAGES = ("fetching", "preprocessing", "training", "evaluating", "converting", "exporting")
-N_KILLS = int(os.environ.get("MAKE_US_RICH_KILLS", "20"))
+N_KILLS = int(os.environ.get("MAKE_US_RICH_KILLS", "10"))
 """How many runs are killed, one at the first node of each stage, the others at seeded random times (``make soak``)."""
 SEED = int(os.environ.get("MAKE_US_RICH_SEED", "20250301"))
 LANES = 2
