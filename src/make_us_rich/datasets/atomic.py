@@ -103,6 +103,8 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
 
     REMEDY = "delete it and run the pair again"
     """What to do about a damaged file."""
+    _empty: Callable[[], Any] | None = None
+    """Makes what is loaded where the store has no such file; None where that is an error."""
 
     def __init__(
         self,
@@ -128,16 +130,14 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
     @abstractmethod
     def _decode(self, file: BinaryIO) -> Any: ...
 
-    def _absent(self, exc: FileNotFoundError) -> Any:
-        """What is loaded where the store has no such file: an error, unless a dataset may be empty."""
-        raise exc
-
     def load(self) -> Any:
         """Read the file; ArtifactError if it is damaged, StorageError if the store failed."""
         try:
             return self.read()
-        except FileNotFoundError as exc:
-            return self._absent(exc)
+        except FileNotFoundError:
+            if self._empty is None:
+                raise
+            return self._empty()
 
     def read(self) -> Any:
         """As ``load``, without Kedro's DatasetError around other errors; FileNotFoundError if it is not stored."""

@@ -52,17 +52,14 @@ class ParquetDataset(AtomicDataset):
 class OptionalParquetDataset(ParquetDataset):
     """A table that grows run by run; a frame without rows and columns where nothing is stored yet."""
 
-    def _absent(self, exc: FileNotFoundError) -> pd.DataFrame:  # noqa: ARG002
-        return pd.DataFrame()
+    _empty = pd.DataFrame
 
 
 class OptionalKlinesDataset(ParquetDataset):
     """The stored klines; an empty kline frame where nothing is stored yet."""
 
     REMEDY = "delete it to fetch the candles again"
-
-    def _absent(self, exc: FileNotFoundError) -> pd.DataFrame:  # noqa: ARG002
-        return empty_klines()
+    _empty = staticmethod(empty_klines)
 
 
 class JSONDataset(AtomicDataset):
@@ -82,8 +79,7 @@ class JSONDataset(AtomicDataset):
 class OptionalJSONDataset(JSONDataset):
     """A record of an earlier run; an empty one where nothing is stored yet."""
 
-    def _absent(self, exc: FileNotFoundError) -> dict[str, Any]:  # noqa: ARG002
-        return {}
+    _empty = dict
 
 
 class Figure(dict[str, Any]):

@@ -21,6 +21,7 @@ import os
 from collections.abc import Collection
 from contextlib import suppress
 from copy import deepcopy
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
@@ -56,9 +57,7 @@ class ChampionPointerDataset(JSONDataset):
         """Point to the file of a pair such as ``btc_usdt``; other arguments as for ``JSONDataset``."""
         super().__init__(filepath=filepath, **kwargs)
         self._pair = pair
-
-    def _absent(self, exc: FileNotFoundError) -> ChampionPointer:  # noqa: ARG002
-        return ChampionPointer(pair=self._pair)
+        self._empty = partial(ChampionPointer, pair=pair)
 
     def _encode(self, data: ChampionPointer, file: BinaryIO) -> None:
         if data.pair != self._pair:
