@@ -37,11 +37,8 @@ def create_admin(name: str) -> None:
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_typed else sys.stdin.readline()
     check_password(name, password := password.rstrip("\r\n"))
     new = User(name=name, password_hash=Passwords(settings).hash_now(password), created_at=utc_now())
-
-    def create(session: Session) -> str:
-        return tokens.issue(session, users.add(session, new, (ADMIN, MEMBER)).id, new.created_at)
-
-    token = _write(settings, create)
+    roles = ADMIN, MEMBER
+    token = _write(settings, lambda session: tokens.issue(session, users.add(session, new, roles).id, new.created_at))
     click.echo(f"{name} is an admin. The API token, which is not shown again: {token}")
 
 

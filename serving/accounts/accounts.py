@@ -149,11 +149,10 @@ class Accounts:
         """A token with which the user can set a new password, once and within a day."""
         now = self.clock()
         expires_at = now + timedelta(days=1)
-
-        def offer(session: Session) -> str:
-            return tokens.open_login(session, users.get(session, name).id, now, expires_at, tokens.RESET)
-
-        return PasswordReset(reset_token=await self.database.write(offer), expires_at=expires_at)
+        token = await self.database.write(
+            lambda session: tokens.open_login(session, users.get(session, name).id, now, expires_at, tokens.RESET)
+        )
+        return PasswordReset(reset_token=token, expires_at=expires_at)
 
     async def reset_password(self, token: str, new: str) -> Login:
         """Set a new password with a token of `offer_reset` and end all logins; returns a new one.
@@ -167,15 +166,6 @@ class Accounts:
         if user is None or not token.startswith(tokens.RESET):
             raise ServingError("invalid_request", "the link has expired or was used", "ask an admin for a new one")
         return await self.set_password(user, new)
-
-    async def delete_user(self, name: str, password: str, address: str) -> None:
-        """Delete a user and all that is stored of it; the calls of the month stay, without a name, until it is over.
-
-        The error is ``last_admin`` if no admin would be left; the other errors are those of `confirm`.
-        """
-        user = await self.confirm(name, password, address)
-        await self.database.write(lambda session: users.anonymize(session, user.name))
-        self.authenticator.forget(user.id)
 
     async def export(self, user_id: int) -> AccountData:
         """All that is stored of a user but hashes."""

@@ -161,13 +161,10 @@ class AlertService:
         texts = {rule.id: text for rule in rules if (text := _text(rule, seen[rule.pair]))}
         if not texts:
             return
-        now = self._clock()
-
-        def claim(session: Session) -> list[AlertRule]:
-            found = [rule for rule in rules if rule.id in texts]
-            return [rule for rule in found if _claim(session, rule, seen[rule.pair].forecast.issued_at, now)]
-
-        claimed = self._database.transact(claim)
+        due, now = [rule for rule in rules if rule.id in texts], self._clock()
+        claimed = self._database.transact(
+            lambda session: [each for each in due if _claim(session, each, seen[each.pair].forecast.issued_at, now)]
+        )
         messages = [message for rule in claimed if (message := self._message(rule, texts[rule.id]))]
         if not messages:
             return

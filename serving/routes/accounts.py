@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import delete
 
 from make_us_rich.client.schemas import AccountData, ApiToken, Login, Registration, Usage
-from serving.accounts import tables, tokens
+from serving.accounts import tables, tokens, users
 from serving.accounts.logins import MAX_LENGTH, MIN_LENGTH
 from serving.accounts.users import normalize_name
 from serving.dependencies import AccountsDep, Bearer, CurrentUser, LoggedInUser
@@ -143,7 +143,9 @@ async def delete_account(
     user: LoggedInUser, confirmation: Confirmation, request: Request, accounts: AccountsDep
 ) -> None:
     """Delete the user and all that is stored of it; the calls of the month stay without a name until it is over."""
-    await accounts.delete_user(user.name, confirmation.password.get_secret_value(), _address(request))
+    confirmed = await accounts.confirm(user.name, confirmation.password.get_secret_value(), _address(request))
+    await accounts.database.write(lambda session: users.anonymize(session, confirmed.name))
+    accounts.authenticator.forget(confirmed.id)
 
 
 @router.post("/tokens/rotate", summary="Replace the API token by a new one", dependencies=SECRET)
