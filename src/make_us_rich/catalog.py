@@ -107,11 +107,6 @@ def in_project(folder: Path) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def resolve_project() -> str:
-    """The resolver ``${project:}``: the project's absolute path, as in ``sqlite:///${project:}/data/mlflow.db``."""
-    return (_chosen.get() or find_project()).as_posix()
-
-
 def resolve_variable(name: str, default: Any = ...) -> str | None:
     """The resolver ``${oc.env:NAME,default}``, in every file and not only in credentials.
 
@@ -131,7 +126,8 @@ CONFIG_LOADER_ARGS: dict[str, Any] = {
     "default_run_env": "local",
     "merge_strategy": {"globals": "soft", "parameters": "soft", "mlflow": "soft"},
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
-    "custom_resolvers": {"oc.env": resolve_variable, "project": resolve_project},
+    # ``${project:}`` is the project's absolute path, as in ``sqlite:///${project:}/data/mlflow.db``.
+    "custom_resolvers": {"oc.env": resolve_variable, "project": lambda: (_chosen.get() or find_project()).as_posix()},
 }
 """Arguments of OmegaConfigLoader. Catalog entries and credentials of an environment replace those of base as
 a whole; of parameters, only the keys that it names."""

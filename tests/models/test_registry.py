@@ -12,7 +12,6 @@ from make_us_rich.models.registry import (
     parse_architectures,
     recipe_of,
     restore_architectures,
-    with_baseline,
 )
 from synthetic import TRAINING
 
@@ -25,14 +24,6 @@ def test_an_unknown_name_is_refused_with_the_known_ones(text: str) -> None:
     known = "baseline, har, lstm, patch_transformer, lstm_levels"
     with pytest.raises(ParameterError, match=rf"parameter architectures: '.*' is unknown; choose from {known}$"):
         parse_architectures(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [("lstm_levels", ["lstm_levels", "baseline"]), ("baseline+lstm_levels", ["baseline", "lstm_levels"])],
-)
-def test_the_baseline_is_always_fitted_and_once(text: str, names: list[str]) -> None:
-    assert with_baseline(text) == names
 
 
 # Best parameters

@@ -106,6 +106,14 @@ def test_a_challenger_with_too_few_candles_is_left_out_and_the_baseline_stays(ca
     assert "btc_usdt: har needs 773 candles without a gap, and there are 720" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("lstm_levels", ["lstm_levels", "baseline"]), ("baseline+lstm_levels", ["baseline", "lstm_levels"])],
+)
+def test_the_baseline_is_always_a_challenger_and_once(text: str, names: list[str]) -> None:
+    assert list(line(names=text)["challengers"]) == names
+
+
 def test_the_recipe_being_served_competes_too_unless_it_is_the_baseline() -> None:
     recipe = {"har": TRAINING.har.model_dump(mode="json")}
 

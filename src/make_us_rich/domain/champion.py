@@ -68,11 +68,6 @@ class ChampionPointer(FrozenModel):
         """The last demotion, or None."""
         return next((each for each in reversed(self.promotions) if each.demoted), None)
 
-    def demoted_since(self, recipe: str, moment: datetime) -> Promotion | None:
-        """The last demotion of a recipe since a moment, or None."""
-        demotions = (each for each in reversed(self.promotions) if each.demoted and each.at >= moment)
-        return next((each for each in demotions if each.demoted and each.demoted.recipe == recipe), None)
-
     def as_of(self, moment: datetime) -> str | None:
         """The version that was served at a moment, or None when there was none yet."""
         return next((each.version for each in reversed(self.promotions) if each.at <= moment), None)

@@ -49,8 +49,7 @@ def fit_corrections(
         members = nn.ModuleList(Member(recipe) for _ in range(recipe.members))
     module = CorrectionModule(members, table, recipe)
     module.start_from_har(pinball(ratios["close"], table, QUANTILE_LEVELS).mean(axis=(1, 2)), folds)
-    moments = moments_of(windows)
-    dataset = correction_dataset(windows, moments, ratios["close"], folds)
+    dataset, moments = correction_dataset(windows, ratios["close"], folds)
     history = train(
         module,
         dataset,
@@ -109,21 +108,20 @@ def out_of_fold_ratios(windows: Windows, folds: Holdouts) -> dict[str, NDArray[n
     return {target: returns / sigma for target, returns in targets.items()}
 
 
-def moments_of(windows: Windows) -> NDArray[np.float64]:
-    """Mean and standard deviation of the HAR features, 1 for a constant one; ``[2, state]``."""
-    states = newest_rows(windows)[:, :STATE].astype(np.float64)
-    spread = states.std(axis=0)
-    return np.stack([states.mean(axis=0), np.where(spread > 0, spread, 1.0)])
-
-
 def correction_dataset(
-    windows: Windows, moments: NDArray[np.float64], ratios: NDArray[np.float64], folds: Holdouts
-) -> SequenceDataset:
-    """Batches of sequence, state, ratios, held_out and learned."""
+    windows: Windows, ratios: NDArray[np.float64], folds: Holdouts
+) -> tuple[SequenceDataset, NDArray[np.float64]]:
+    """Batches of sequence, state, ratios, held_out and learned, and the moments by which the states are scaled.
+
+    These are mean and standard deviation of the HAR features, 1 for a constant one; ``[2, state]``.
+    """
+    newest = newest_rows(windows)[:, :STATE].astype(np.float64)
+    spread = newest.std(axis=0)
+    moments = np.stack([newest.mean(axis=0), np.where(spread > 0, spread, 1.0)])
     rows = torch.from_numpy(windows.features)
     states = state_of(rows[torch.from_numpy(windows.origins), :STATE], to_tensor(moments))
-    masks = torch.from_numpy(folds.held_out), torch.from_numpy(folds.learned)
-    return SequenceDataset(sequence_of(rows), windows.origins, windows.lookback, states, to_tensor(ratios), *masks)
+    tensors = states, to_tensor(ratios), torch.from_numpy(folds.held_out), torch.from_numpy(folds.learned)
+    return SequenceDataset(sequence_of(rows), windows.origins, windows.lookback, *tensors), moments
 
 
 class CorrectionModule(LightningModule):

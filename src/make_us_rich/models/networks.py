@@ -150,8 +150,8 @@ def train(
     """
     generator = torch.Generator().manual_seed(settings.seed)
     # Without workers: they would double the time of an epoch, because the windows are gathered from memory.
-    batches = DataLoader(train_windows, batch_size, shuffle=True, generator=generator, collate_fn=_identity)
-    validation = DataLoader(validation_windows, batch_size, collate_fn=_identity)
+    batches = DataLoader(train_windows, batch_size, shuffle=True, generator=generator, collate_fn=lambda batch: batch)
+    validation = DataLoader(validation_windows, batch_size, collate_fn=lambda batch: batch)
     history = LossHistory()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -174,10 +174,6 @@ def train(
         trainer.fit(module, batches, validation)
         module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     return pd.DataFrame(history.rows)
-
-
-def _identity(batch: Any) -> Any:
-    return batch
 
 
 def nested(close: Tensor, high: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,7 +8,6 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from make_us_rich.domain.errors import ArtifactError, ParameterError, first_problem
-from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.manifest import sha256
 from make_us_rich.models.base import Accelerator, Architecture, Challenger
 from make_us_rich.models.baseline import Baseline
@@ -82,11 +81,6 @@ def parse_architectures(architectures: str) -> list[str]:
     return names
 
 
-def with_baseline(architectures: str) -> list[str]:
-    """The names to fit: those of ``params:architectures``, and the baseline."""
-    return list(dict.fromkeys([*parse_architectures(architectures), BASELINE]))
-
-
 def recipe_of(name: str, challenger: Challenger) -> Recipe:
     """The hyperparameters of a challenger by this name, or of an ensemble by its members' names."""
     architecture = challenger.architecture
@@ -135,11 +129,6 @@ class Candidates(BaseModel):
 
     challengers: Recipe
     champion: Recipe = {}
-
-    @property
-    def feature_sets(self) -> set[str]:
-        """Names of the feature sets of all recipes."""
-        return {recipe["feature_set"] for recipe in (*self.challengers.values(), *self.champion.values())}
 
     def architectures(self) -> dict[str, Architecture]:
         """The challengers, ready to fit.

@@ -232,12 +232,12 @@ class PublishingRules:
     def faults(self, recipe: Recipe) -> tuple[str, ...]:
         """Reasons against publishing a recipe, whatever it forecasts."""
         faults = self._recent_gaps(recipe) if self.report.valid else self.report.reasons
-        cooldown = timedelta(days=self.gate.cooldown_days)
-        demotion = self.pointer.demoted_since(config_hash(recipe), self.at - cooldown)
-        if demotion is None:
-            return faults
-        until = demotion.at + cooldown
-        return *faults, f"demoted at {demotion.at:%Y-%m-%d %H:%M} UTC and held back until {until:%Y-%m-%d %H:%M} UTC"
+        demoted, cooldown = config_hash(recipe), timedelta(days=self.gate.cooldown_days)
+        for each in reversed(self.pointer.promotions):
+            if each.demoted and each.demoted.recipe == demoted and (until := each.at + cooldown) >= self.at:
+                held_back = f"demoted at {each.at:%Y-%m-%d %H:%M} UTC and held back until {until:%Y-%m-%d %H:%M} UTC"
+                return *faults, held_back
+        return faults
 
     def select(self, results: list[ChallengerResult]) -> tuple[str, Verdict]:
         """The architecture to convert, and whether it is published.

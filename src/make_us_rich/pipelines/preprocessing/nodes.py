@@ -17,7 +17,13 @@ from make_us_rich.features.split import Split, min_rows, split_origins, split_ro
 from make_us_rich.features.windows import find_origins, input_rows
 from make_us_rich.klines.report import Cause, DataReport
 from make_us_rich.models.base import Architecture, Scaler, fit_scaler
-from make_us_rich.models.registry import Candidates, Recipe, TrainingParameters, restore_architectures, with_baseline
+from make_us_rich.models.registry import (
+    Candidates,
+    Recipe,
+    TrainingParameters,
+    parse_architectures,
+    restore_architectures,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +51,8 @@ def select_candidates(
 ) -> dict[str, Any]:
     """Select the recipes that compete in this run: the record of ``Candidates``."""
     chosen = training.with_best_params(stored_best_params)
-    challengers = {name: chosen.architecture(name) for name in with_baseline(architectures)}
-    rows, baseline = len(_newest(klines, history_days)), challengers[BASELINE]
+    challengers = {name: chosen.architecture(name) for name in (*parse_architectures(architectures), BASELINE)}
+    rows, baseline = len(klines.tail(24 * history_days)), challengers[BASELINE]
     if rows < _min_rows(baseline, plan):
         log.info("only %d candles: the baseline's lookback is at most %d hours", rows, SHORT_LOOKBACK)
         challengers[BASELINE] = baseline.model_copy(update={"lookback": min(SHORT_LOOKBACK, baseline.lookback)})
@@ -56,8 +62,9 @@ def select_candidates(
 
 def compute_features(klines: pd.DataFrame, history_days: int, candidates: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Compute the feature sets of the candidates, by name, one row for each of the newest candles, warm-up included."""
-    recent = _newest(klines, history_days)
-    return {name: compute(name, recent) for name in sorted(Candidates.model_validate(candidates).feature_sets)}
+    competing, recent = Candidates.model_validate(candidates), klines.tail(24 * history_days)
+    recipes = *competing.challengers.values(), *competing.champion.values()
+    return {name: compute(name, recent) for name in sorted({recipe["feature_set"] for recipe in recipes})}
 
 
 def split_klines(
@@ -67,7 +74,7 @@ def split_klines(
     plan: BacktestParameters,
 ) -> dict[str, Any]:
     """Cut the same candles for the fit that is published: the record of a ``Split``."""
-    timestamps = pd.DatetimeIndex(_newest(klines, history_days)["timestamp"])
+    timestamps = pd.DatetimeIndex(klines["timestamp"].tail(24 * history_days))
     baseline = Candidates.model_validate(candidates).architectures()[BASELINE]
     few = len(timestamps) < _min_rows(baseline, plan)
     validation = NO_VALIDATION if few else plan.validation_fraction
@@ -123,10 +130,6 @@ def _champion_recipe(served_model: Published | None) -> Recipe:
         log.warning("%s %s: %s; the champion is not compared in this run", manifest.pair, manifest.version, exc)
         return {}
     return manifest.recipe
-
-
-def _newest(klines: pd.DataFrame, history_days: int) -> pd.DataFrame:
-    return klines.tail(24 * history_days)
 
 
 def _min_rows(architecture: Architecture, plan: BacktestParameters) -> int:

@@ -15,7 +15,7 @@ from make_us_rich.domain.run import RunContext
 from make_us_rich.features.registry import FeatureFrames
 from make_us_rich.klines.report import DataReport
 from make_us_rich.models import backtesting
-from make_us_rich.models.base import Architecture, Challenger, Challengers, FitSettings, Scaler, cut_parts
+from make_us_rich.models.base import Challenger, Challengers, FitSettings, Scaler, cut_parts
 from make_us_rich.models.registry import Candidates, TrainingParameters, restore_architectures
 from make_us_rich.plotting import Figure, axis, frame, line, titled
 
@@ -32,11 +32,12 @@ def fit_challengers(
     run: RunContext,
 ) -> Challengers:
     """Fit every challenger that has a scaler, and the baseline."""
-    challengers = {}
-    for name, architecture in _with_scaler(candidates, scalers).items():
-        log.info("%s: fitting %s", run.pair, name)
-        parts = cut_parts(architecture, features, klines, split)
-        challengers[name] = Challenger(architecture, architecture.fit(parts, scalers[name], _settings(training)))
+    challengers, settings = {}, FitSettings(LEVELS, training.seed, training.accelerator)
+    for name, architecture in Candidates.model_validate(candidates).architectures().items():
+        if name in scalers:
+            log.info("%s: fitting %s", run.pair, name)
+            parts = cut_parts(architecture, features, klines, split)
+            challengers[name] = Challenger(architecture, architecture.fit(parts, scalers[name], settings))
     return challengers
 
 
@@ -56,7 +57,7 @@ def run_backtest(
         are too few candles for the folds, none, and the reason for each.
     """
     competing = Candidates.model_validate(candidates)
-    recipes = _with_scaler(candidates, scalers)
+    recipes = {name: recipe for name, recipe in competing.architectures().items() if name in scalers}
     # A member of the champion with a challenger's recipe is fitted once.
     champion = {
         name if recipes.get(name) == member else f"{CHAMPION}'s {name}": member
@@ -69,7 +70,8 @@ def run_backtest(
     except DataError as exc:
         return empty_backtests(LEVELS, dict.fromkeys(competing.challengers, str(exc)), competing.challengers)
     few = dict.fromkeys(competing.challengers.keys() - recipes, "there are too few candles in a row to fit it")
-    backtests = backtesting.run_backtest(recipes | champion, windows, folds, _settings(training))
+    settings = FitSettings(LEVELS, training.seed, training.accelerator)
+    backtests = backtesting.run_backtest(recipes | champion, windows, folds, settings)
     for target, made in backtests.items():
         quantiles = {name: made.quantiles[name] for name in recipes}
         if champion:
@@ -104,15 +106,6 @@ def plot_training_curve(history: pd.DataFrame, data_report: dict[str, Any]) -> F
     title = titled("Training curves", DataReport.model_validate(data_report).simulated)
     axes = axis("step (epoch of a network, decay of the baseline)"), axis("loss")
     return {"data": traces, "layout": frame(title, *axes)}
-
-
-def _with_scaler(candidates: dict[str, Any], scalers: dict[str, Scaler]) -> dict[str, Architecture]:
-    architectures = Candidates.model_validate(candidates).architectures()
-    return {name: architecture for name, architecture in architectures.items() if name in scalers}
-
-
-def _settings(training: TrainingParameters) -> FitSettings:
-    return FitSettings(LEVELS, training.seed, training.accelerator)
 
 
 def _by_loss(history: pd.DataFrame) -> Any:
