@@ -144,7 +144,9 @@ class ModelRepository:
         version = version or self.pointer(pair).require(as_of)
         found = self.published(pair, version)
         name, scales = f"{pair} {version}", self.conformal_scales(pair, version)
-        past = PastRecord.from_bytes(found.past_forecasts, name).shown() if found.past_forecasts else None
+        past = PastRecord.from_bytes(found.past_forecasts, name) if found.past_forecasts else None
+        if past:  # Whoever serves needs only the quantiles, and holds them for every pair.
+            past = PastRecord(past.opens, {}, past.quantiles)
         ranks = ScenarioRanks.from_bytes(found.scenario_ranks, name) if found.scenario_ranks else None
         return Champion(found.manifest, found.onnx_model, scales, found.baseline_onnx, past, ranks)
 

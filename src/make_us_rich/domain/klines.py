@@ -56,11 +56,6 @@ def from_ms(number: int) -> datetime:
     return _EPOCH + number * _MS
 
 
-def in_ms(number: int) -> int:
-    """A time as Binance writes it, in milliseconds: its files use microseconds since 2025."""
-    return number // 1000 if number >= 100_000_000_000_000 else number
-
-
 def hour_of(moment: datetime) -> datetime:
     """The full hour at or before a moment."""
     return moment.replace(minute=0, second=0, microsecond=0)

@@ -81,10 +81,6 @@ class PastRecord:
         except (BadZipFile, EOFError, KeyError, OSError, TypeError, ValueError, zlib.error) as exc:
             raise ArtifactError(f"{name}: its past forecasts are damaged", "train the pair again") from exc
 
-    def shown(self) -> PastRecord:
-        """Without the scores: whoever serves needs only the quantiles, and holds them for every pair."""
-        return PastRecord(self.opens, {}, self.quantiles)
-
 
 def past_forecasts_of(backtests: Backtests, choice: str, rules: CalibrationParameters, *, center: bool) -> PastRecord:
     """The newest forecasts of a backtest, for calibrating the same recipe.

@@ -141,7 +141,8 @@ class Exchange:
     def _exchange_info(self, query: Mapping[str, str], now: int) -> Answer:
         limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self.weight_limit}
         symbols = []
-        for symbol, series in self._named(query, now).items():
+        for symbol in symbols_query(query) or self.market.symbols:
+            series = self._series(symbol, now)
             closes = (json.loads(row)[4] for row in series.rows[-100:])
             decimals = max((len(close.partition(".")[2].rstrip("0")) for close in closes), default=8)
             symbols.append(symbol_info(symbol, decimals, self.statuses.get(symbol) or _status(series, now)))
@@ -150,7 +151,8 @@ class Exchange:
 
     def _ticker_price(self, query: Mapping[str, str], now: int) -> Answer:
         prices = []
-        for symbol, series in self._named(query, now).items():
+        for symbol in symbols_query(query) or self.market.symbols:
+            series = self._series(symbol, now)
             if closed := series.closed(now):
                 prices.append({"symbol": symbol, "price": str(json.loads(series.rows[closed - 1])[4])})
         if "symbol" not in query:
@@ -158,9 +160,6 @@ class Exchange:
         if not prices:
             raise RefusalError(-1121, "Invalid symbol.")
         return Answer.of(prices[0])
-
-    def _named(self, query: Mapping[str, str], now: int) -> dict[str, Series]:
-        return {symbol: self._series(symbol, now) for symbol in symbols_query(query) or self.market.symbols}
 
     def _series(self, symbol: str, now: int) -> Series:
         series = self.market.series(symbol, now)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from make_us_rich.domain.errors import ExchangeError
-from make_us_rich.domain.klines import INTERVALS, in_ms
+from make_us_rich.domain.klines import INTERVALS
 from make_us_rich.domain.pair import Pair
 from make_us_rich.replay.series import KlinesQuery
 
@@ -64,15 +64,16 @@ def klines_query(query: Query) -> KlinesQuery:
     symbol = _legal(query, "symbol", _SYMBOL, _LEGAL_SYMBOL)
     names = [name for name in ("startTime", "endTime", "limit") if name in query]
     numbers = {name: int(_legal(query, name, "[0-9]{1,20}", "^[0-9]{1,20}$")) for name in names}
-    # Like Binance, microseconds are understood as well.
-    start, end = (in_ms(numbers[name]) if name in numbers else None for name in ("startTime", "endTime"))
+    for name in ("startTime", "endTime"):
+        if numbers.get(name, 0) >= 100_000_000_000_000:  # Like Binance, microseconds are understood as well.
+            numbers[name] //= 1000
     limit = numbers.get("limit", 500)
     if not limit or not re.fullmatch(r"[+-]?0{1,2}(:00)?", query.get("timeZone", "0")):
         name = "timeZone" if limit else "limit"
         raise RefusalError(-1130, f"Data sent for parameter '{name}' is not valid.")
     if query["interval"] not in INTERVALS:
         raise RefusalError(-1120, "Invalid interval.")
-    return KlinesQuery(symbol, query["interval"], start, end, min(limit, 1000))
+    return KlinesQuery(symbol, query["interval"], numbers.get("startTime"), numbers.get("endTime"), min(limit, 1000))
 
 
 def symbols_query(query: Query) -> tuple[str, ...]:

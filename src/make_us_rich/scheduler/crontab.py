@@ -39,7 +39,12 @@ def make_block(project: Path, shipped: str, env: str | None) -> str:
     begin, end = _markers(project)
     suffix = (f" --env={env}" if env else "") + " >/dev/null"
     lines = [line + suffix for line in shipped.splitlines() if line.strip() and not line.startswith("#")]
-    variables = [f"MAKE_US_RICH_PROJECT={_quoted(str(project))}", f"MAKE_US_RICH_PYTHON={_quoted(sys.executable)}"]
+    variables = []
+    for name, value in (("PROJECT", str(project)), ("PYTHON", sys.executable)):
+        quote = "'" if "'" not in value else '"'
+        if quote in value or "\n" in value:
+            raise ParameterError(f"a crontab cannot hold the name {value!r}", "move the project to another folder")
+        variables.append(f"MAKE_US_RICH_{name}={quote}{value}{quote}")
     return "\n".join([begin, *variables, *lines, end, ""])
 
 
@@ -64,13 +69,6 @@ def with_block(table: str, project: Path, block: str) -> str:
 def _markers(project: Path) -> tuple[str, str]:
     begin = f"# >>> make us rich {project} >>> written by make schedule; add your own lines outside"
     return begin, f"# <<< make us rich {project} <<<"
-
-
-def _quoted(value: str) -> str:
-    quote = "'" if "'" not in value else '"'
-    if quote in value or "\n" in value:
-        raise ParameterError(f"a crontab cannot hold the name {value!r}", "move the project to another folder")
-    return f"{quote}{value}{quote}"
 
 
 def _update(project: Path, block: str) -> bool:
