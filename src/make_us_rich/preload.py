@@ -5,6 +5,7 @@ Not onnxruntime: it starts threads when it is imported, and a fork does not have
 # ruff: noqa: I001, F401
 
 import gc
+import inspect
 
 import make_us_rich.settings  # Filters a warning of MLflow, before MLflow is imported.
 import alembic.command
@@ -27,4 +28,5 @@ import make_us_rich.features.registry
 import make_us_rich.pipeline_registry
 import make_us_rich.runners.pair_process
 
+inspect.stack()  # Kedro's settings ask for it at each start; what it finds out of a thousand modules is remembered.
 gc.freeze()  # A collection in a child would copy the pages that all share.

@@ -63,7 +63,9 @@ class RunHooks:
         with lock_folder(context.project_path):
             self._context = context
             self._start_replay()
-            configure_pairs(check_parameters(context.config_loader["parameters"]).pairs)
+            parameters = context.config_loader["parameters"]
+            context.config_loader["parameters"] = parameters  # Kedro would read the files once more.
+            configure_pairs(check_parameters(parameters).pairs)
             return (yield)  # kedro-mlflow opens its store.
 
     @hook_impl
