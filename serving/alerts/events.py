@@ -35,18 +35,18 @@ def describe(rule: Rule, seen: Seen) -> str | None:
     Raises:
         ParameterError: The pair's model does not forecast what the rule needs.
     """
-    forecast = seen.forecast
+    forecast, issued = seen.forecast, f"{seen.forecast.issued_at:%Y-%m-%d %H:%M} UTC"
     if isinstance(rule, Stale):
         if seen.age <= MAX_AGE:
             return None
         cause = f" ({seen.problem})" if seen.problem else ""
         hours = seen.age.total_seconds() / HOUR.total_seconds()
-        return f"The forecast of {forecast.pair} is {hours:.1f} hours old, issued at {_time(forecast)}{cause}."
+        return f"The forecast of {forecast.pair} is {hours:.1f} hours old, issued at {issued}{cause}."
     if seen.age > MAX_AGE:
         return None
     if isinstance(rule, LeftBand):
         return _describe_close(forecast, seen.previous)
-    after = f"after the close of {forecast.last_close:.8g} at {_time(forecast)}"
+    after = f"after the close of {forecast.last_close:.8g} at {issued}"
     if isinstance(rule, TouchAbove):
         chance = forecast.touch(rule.price, rule.hours).value
         if chance <= rule.probability:
@@ -77,10 +77,6 @@ def _describe_close(forecast: Forecast, previous: Forecast | None) -> str | None
         return None
     side = "below" if forecast.last_close < low else "above"
     return (
-        f"{forecast.pair} closed at {forecast.last_close:.8g} at {_time(forecast)}, {side} the 80 % band that was"
-        f" forecast for that hour, {low:.8g} to {high:.8g}."
+        f"{forecast.pair} closed at {forecast.last_close:.8g} at {forecast.issued_at:%Y-%m-%d %H:%M} UTC, {side} the"
+        f" 80 % band that was forecast for that hour, {low:.8g} to {high:.8g}."
     )
-
-
-def _time(forecast: Forecast) -> str:
-    return f"{forecast.issued_at:%Y-%m-%d %H:%M} UTC"

@@ -14,6 +14,7 @@ import resource
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import Any
 
 import apprise
@@ -35,15 +36,15 @@ def is_public(address: object) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+@dataclass(frozen=True)
 class Guard:
     """Refuses connections to addresses that are neither public nor allowed."""
 
-    def __init__(self, allowed: frozenset[tuple[str, int]]) -> None:
-        self._allowed = allowed
+    allowed: frozenset[tuple[str, int]]
 
     def permits(self, address: Any) -> bool:
         """Whether a socket's address may be reached: a tuple that begins with an IP address and a port."""
-        return isinstance(address, tuple) and (is_public(address[0]) or address[:2] in self._allowed)
+        return isinstance(address, tuple) and (is_public(address[0]) or address[:2] in self.allowed)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """The audit hook; PermissionError for a connection that is refused."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from make_us_rich.client.alerts import Alert, NewAlert, Rule
@@ -134,12 +134,14 @@ class AlertService:
 
     async def remove(self, user_id: int, identity: str) -> None:
         """Delete a rule of a user; the error ``not_found`` for others."""
-        if not await self._delete(AlertRule.id == identity, AlertRule.user_id == user_id):
+        own = delete(AlertRule).where(AlertRule.id == identity, AlertRule.user_id == user_id).returning(AlertRule.id)
+        if not await self._database.write(lambda session: session.scalars(own).all()):
             raise ServingError("not_found", "you have no such rule", "GET /api/v1/alerts lists your rules")
 
     async def stop(self, token: str) -> None:
         """Delete the rule of a link, if it still exists. Errors as those of ``check_link``."""
-        await self._delete(AlertRule.id == self.check_link(token))
+        rule = delete(AlertRule).where(AlertRule.id == self.check_link(token))
+        await self._database.write(lambda session: session.execute(rule))
 
     def check_link(self, token: str) -> str:
         """The id of the rule that a link stops; the error ``not_found`` if the link is damaged."""
@@ -226,10 +228,6 @@ class AlertService:
             _log.error("the sender of alerts failed: %s", type(exc).__name__)
         problems = dict(json.loads(line) for line in output.splitlines())
         return [problems.get(at, "the service did not answer in time") for at in range(len(messages))]
-
-    async def _delete(self, *conditions: ColumnElement[bool]) -> bool:
-        statement = delete(AlertRule).where(*conditions).returning(AlertRule.id)
-        return bool(await self._database.write(lambda session: session.scalars(statement).all()))
 
     def _encrypt(self, content: bytes) -> str:
         from cryptography.fernet import Fernet
