@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 
@@ -31,6 +32,7 @@ def _header(scope: Scope, wanted: bytes, pattern: re.Pattern[bytes]) -> str:
     return value.decode() if pattern.fullmatch(value) else ""
 
 
+@dataclass(frozen=True)
 class ProxyPrefix:
     """Adds the path prefix of a reverse proxy to the request, so that documentation and redirects keep it.
 
@@ -38,17 +40,16 @@ class ProxyPrefix:
     ``X-Forwarded-Prefix`` decides.
     """
 
-    def __init__(self, app: ASGIApp, prefix: str = "") -> None:
-        self._app = app
-        self._prefix = prefix
+    app: ASGIApp
+    prefix: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "http" and (prefix := self._prefix or _header(scope, b"x-forwarded-prefix", _PREFIX)):
+        if scope["type"] == "http" and (prefix := self.prefix or _header(scope, b"x-forwarded-prefix", _PREFIX)):
             path = scope["path"]
             inside = path == prefix or path.startswith(f"{prefix}/")
             scope = {**scope, "root_path": prefix, "path": path if inside else prefix + path}
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 class RequestObserver:

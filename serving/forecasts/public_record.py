@@ -1,5 +1,6 @@
 """The public record of each pair: what was forecast and what happened, from what the monitoring has written."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import accumulate
 
@@ -15,22 +16,22 @@ _REASONS = {"failed": "the run failed", "cannot": "neither the model nor the bas
 _PREFIXES = {target: "" if target == "close" else f"{target}_" for target in TARGETS}
 
 
+@dataclass
 class PublicRecord:
     """JSON of each pair's record, made once for each run of the monitoring: it takes some milliseconds."""
 
-    def __init__(self, history: ForecastHistory, candles: CandleCache) -> None:
-        self._history = history
-        self._candles = candles
-        self._bodies: dict[str, tuple[tuple[datetime | None, bool], bytes]] = {}
+    history: ForecastHistory
+    candles: CandleCache
+    _bodies: dict[str, tuple[tuple[datetime | None, bool], bytes]] = field(default_factory=dict, init=False)
 
     def is_simulated(self, pair: str) -> bool:
         """Whether the forecasts, or the candles that are served now, are of a simulated market."""
-        scores = self._history.scores.get(pair)
-        return self._candles.simulated or (scores is not None and scores.simulated)
+        scores = self.history.scores.get(pair)
+        return self.candles.simulated or (scores is not None and scores.simulated)
 
     def body(self, pair: str) -> bytes:
         """A ``PairRecord``; without windows where nothing is recorded yet."""
-        scores, simulated = self._history.scores.get(pair), self.is_simulated(pair)
+        scores, simulated = self.history.scores.get(pair), self.is_simulated(pair)
         key = scores.at if scores else None, simulated
         made = self._bodies.get(pair)
         if made is None or made[0] != key:
