@@ -17,6 +17,7 @@ _MAX_NOTIFICATIONS = 25
 _PAGE_SIZE = 10
 _FROM_SETTINGS = "limit of the API's settings"
 _MAX_LIMIT = 2_000_000_000
+_MINUTE = "%Y-%m-%d %H:%M"
 
 
 def show() -> None:
@@ -115,7 +116,7 @@ def _show_models() -> None:
     if served.as_of:
         ui.notice(f"The champions of {served.as_of:%d %B %Y} are served.", "Serve today's below to return to them.")
     rows = [
-        [each.pair, each.architecture, each.version, each.issued_at and _minute(each.issued_at), each.problem]
+        [each.pair, each.architecture, each.version, each.issued_at and f"{each.issued_at:{_MINUTE}}", each.problem]
         for each in served.pairs
     ]
     ui.table("Models", ["Pair", "Architecture", "Version", "Newest forecast (UTC)", "Problem"], rows)
@@ -185,11 +186,11 @@ def _show_alerts() -> None:
         ui.notice("The alerts cannot be read.", str(error), "stop")
         return
     if state.open:
-        rows = [[_minute(each.since), each.alert.subject, each.alert.text] for each in state.open.values()]
+        rows = [[f"{each.since:{_MINUTE}}", each.alert.subject, each.alert.text] for each in state.open.values()]
         ui.table("Open alerts", ["Since (UTC)", "Subject", "Problem"], rows)
     if state.notifications:
         newest = reversed(state.notifications[-_MAX_NOTIFICATIONS:])
-        rows = [[_minute(each.at), each.event, each.text] for each in newest]
+        rows = [[f"{each.at:{_MINUTE}}", each.event, each.text] for each in newest]
         ui.table("Notifications", ["Sent (UTC)", "Event", "Text"], rows)
     if not state.open and not state.notifications:
         ui.notice("No alerts yet.", "The command kedro check looks for problems and sends alerts.", "calm")
@@ -205,12 +206,8 @@ def _show_runs() -> None:
         result = "ok" if run.ok else "failed"
         if run.missed:
             result += f", made up for {count(run.missed, 'missed hour')}"
-        rows.append([_minute(run.ended), run.pipeline, result, duration(run.ended - run.started), run.reason])
+        rows.append([f"{run.ended:{_MINUTE}}", run.pipeline, result, duration(run.ended - run.started), run.reason])
     if rows:
         ui.table("Last runs", ["Ended (UTC)", "Pipeline", "Result", "Duration", "Last message"], rows)
     elif not recent.problems:
         ui.notice("No hourly run yet.", "The command kedro hourly runs what is due; cron starts it.", "calm")
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"

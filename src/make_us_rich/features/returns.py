@@ -2,10 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from make_us_rich.features.base import (
-    Column,
     FeatureSet,
     column_of,
     hourly_range,
@@ -49,21 +48,21 @@ def returns(klines: pd.DataFrame) -> dict[str, ArrayLike]:
     volume = column_of(klines, "volume")
     half = np.full(len(volume), 0.5)
     taker_share = np.divide(column_of(klines, "tb_base_av"), volume, out=half, where=volume > 0)
+    # Root mean squares, NaN until the run has as many hours.
+    over_spans = {
+        f"{name}_{hours}h": np.where(position >= hours - 1, np.sqrt(trailing_mean(values**2, hours)), np.nan)
+        for name, values in (("range", ranges), ("volatility", log_return))
+        for hours in HOURS
+    }
     return {
         "log_return": log_return,
-        **{f"range_{hours}h": _root_mean_square(ranges, position, hours) for hours in HOURS},
-        **{f"volatility_{hours}h": _root_mean_square(log_return, position, hours) for hours in HOURS},
+        **over_spans,
         "hour_of_day": opened.hour,
         "day_of_week": opened.day_of_week,
         "log_volume": np.log1p(klines["volume"]),
         "log_trades": np.log1p(klines["trades"]),
         "taker_imbalance": 2 * taker_share - 1,
     }
-
-
-def _root_mean_square(values: Column, position: NDArray[np.intp], hours: int) -> Column:
-    """Over the last hours, NaN until the run has that many, ``[row]``."""
-    return np.where(position >= hours - 1, np.sqrt(trailing_mean(values**2, hours)), np.nan)
 
 
 # A week of returns needs one candle more than a week.

@@ -6,6 +6,12 @@ from pathlib import Path
 
 from make_us_rich.domain.errors import ParameterError
 
+_MARKERS = (
+    "# >>> make us rich {} >>> written by make schedule; add your own lines outside",
+    "# <<< make us rich {} <<<",
+)
+"""First and last line of the block of a project."""
+
 
 def schedule(project: Path, env: str | None = None) -> str:
     """Put the project's block into this user's crontab, in place of an earlier one, and return a message.
@@ -36,7 +42,7 @@ def make_block(project: Path, shipped: str, env: str | None) -> str:
     They are variables, since a percent sign is special in a command of a crontab. Standard output is dropped: it is in
     the log, and cron mails the rest, which are failures.
     """
-    begin, end = _markers(project)
+    begin, end = (marker.format(project) for marker in _MARKERS)
     suffix = (f" --env={env}" if env else "") + " >/dev/null"
     lines = [line + suffix for line in shipped.splitlines() if line.strip() and not line.startswith("#")]
     variables = []
@@ -54,7 +60,7 @@ def with_block(table: str, project: Path, block: str) -> str:
     Raises:
         ParameterError: The earlier block has no end, so that the lines of others cannot be told from its own.
     """
-    begin, end = _markers(project)
+    begin, end = (marker.format(project) for marker in _MARKERS)
     if block and table and not table.endswith("\n"):
         table += "\n"
     before, found, rest = table.partition(f"{begin}\n")
@@ -64,11 +70,6 @@ def with_block(table: str, project: Path, block: str) -> str:
             f"the crontab's block of {project} has no end marker", "remove the rest of the block with crontab -e"
         )
     return before + block + after
-
-
-def _markers(project: Path) -> tuple[str, str]:
-    begin = f"# >>> make us rich {project} >>> written by make schedule; add your own lines outside"
-    return begin, f"# <<< make us rich {project} <<<"
 
 
 def _update(project: Path, block: str) -> bool:

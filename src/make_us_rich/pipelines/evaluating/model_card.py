@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -23,6 +22,7 @@ Record = dict[str, Any]
 
 _COMPARED = ("CRPS", "baseline's", "skill")
 _COVERED = ("within", "baseline's")
+_MINUTE = "%Y-%m-%d %H:%M UTC"
 _POINTS = {"rmse": ",.5g", "mae": ",.5g", "mape": ".2f", "mase": ".2f", "directional_accuracy": ".1f"}
 _SIMULATED = "> **Simulated market.** The prices come from a simulation: nobody has traded at them."
 _TOO_FEW = "There are too few candles for the folds: nothing has been evaluated yet."
@@ -113,16 +113,16 @@ def _render_summary(card: ModelCard) -> str:
     pair = Pair.parse(card.pair)
     evaluated = "on no forecasts"
     if card.folds:
-        span = f"{_moment(card.folds[0].first)} to {_moment(card.folds[-1].last)}"
+        span = f"{card.folds[0].first:{_MINUTE}} to {card.folds[-1].last:{_MINUTE}}"
         evaluated = f"on {sum(fold.windows for fold in card.folds):,} forecasts from {span}"
     champion = f" and the champion, `{card.champion}`" if card.champion else "; there was no champion"
     rows = [
         ("pair", f"{pair.base.upper()} in {pair.quote.upper()}, hourly, 1 to 24 hours ahead"),
         *card.described.items(),
         ("version", f"`{card.version}`"),
-        ("candles", f"{card.candles.rows:,}, {_moment(card.candles.start)} to {_moment(card.candles.end)}"),
-        ("trained until", f"{_moment(card.trained_until)}; the backtest's forecasts calibrate it"),
-        ("evaluated", f"{_moment(card.at)}, {evaluated}"),
+        ("candles", f"{card.candles.rows:,}, {card.candles.start:{_MINUTE}} to {card.candles.end:{_MINUTE}}"),
+        ("trained until", f"{card.trained_until:{_MINUTE}}; the backtest's forecasts calibrate it"),
+        ("evaluated", f"{card.at:{_MINUTE}}, {evaluated}"),
         ("compared with", f"the baseline{champion}"),
     ]
     return _table(("property", "value"), rows)
@@ -281,10 +281,6 @@ def _share(value: float | None, form: str = ".1f") -> str:
 
 def _number(value: float | None, form: str, unit: float = 1) -> str:
     return "-" if value is None else f"{unit * value:{form}}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _sentence(text: str) -> str:
