@@ -1,6 +1,7 @@
 """Prometheus metrics: ages of models and candles, and the quality of the forecasts."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -23,16 +24,16 @@ _GAUGES = {
 }
 
 
+@dataclass(eq=False)
 class ForecastCollector(Collector):
     """Gauges about models, candles and forecasts, computed when Prometheus scrapes."""
 
-    def __init__(self, service: ForecastService) -> None:
-        self._service = service
+    service: ForecastService
 
     def collect(self) -> Iterable[Metric]:
         """All gauges, with a sample for each pair that has a value."""
-        yield GaugeMetricFamily("make_us_rich_models", "Loaded models.", len(self._service.models.snapshot.models))
-        samples = [(pair, *sample) for pair in self._service.pairs for sample in self._samples(pair)]
+        yield GaugeMetricFamily("make_us_rich_models", "Loaded models.", len(self.service.models.snapshot.models))
+        samples = [(pair, *sample) for pair in self.service.pairs for sample in self._samples(pair)]
         for name, about in _GAUGES.items():
             labels = ["pair", "interval"] if name == "live_coverage" else ["pair"]
             gauge = GaugeMetricFamily(f"make_us_rich_{name}", about, labels=labels)
@@ -43,7 +44,7 @@ class ForecastCollector(Collector):
 
     def _samples(self, pair: str) -> Iterable[tuple[str, float | None, *tuple[str, ...]]]:
         """Name, value, and the interval of a coverage."""
-        service, now = self._service, self._service.candles.now()
+        service, now = self.service, self.service.candles.now()
         model, candles, scores = service.models.get(pair), service.candles.get(pair), service.history.scores.get(pair)
         yield "problems", service.problem(pair) is not None
         if candles:

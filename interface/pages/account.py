@@ -186,7 +186,9 @@ def _show_alerts() -> None:
     for each in found:
         texts = {"pair": fmt.pair_label(each.pair), "destination": each.destination}
         with st.container(horizontal=True, vertical_alignment="center"):
-            ui.show(_ALERT, rule=_describe_rule(each.rule), state=_state(each), **texts)
+            outcome = {True: "delivered", False: "not delivered", None: "being sent"}[each.delivered]
+            state = f"Last message {fmt.utc(each.sent_at)}, {outcome}." if each.sent_at else "No message yet."
+            ui.show(_ALERT, rule=_describe_rule(each.rule), state=state, **texts)
             if st.button("Delete", key=f"delete {each.id}"):
                 layout.apply("The alert is deleted.", "DELETE", f"/alerts/{each.id}")
     if st.button("Add an alert"):
@@ -221,10 +223,3 @@ def _describe_rule(rule: Rule) -> str:
         case VolatilityAbove():
             return f"the volatility is above percentile {rule.percentile:g}"
     return _KINDS[rule.kind]
-
-
-def _state(alert: Alert) -> str:
-    if alert.sent_at is None:
-        return "No message yet."
-    outcome = {True: "delivered", False: "not delivered", None: "being sent"}[alert.delivered]
-    return f"Last message {fmt.utc(alert.sent_at)}, {outcome}."

@@ -145,7 +145,11 @@ class Exchange:
             series = self._series(symbol, now)
             closes = (json.loads(row)[4] for row in series.rows[-100:])
             decimals = max((len(close.partition(".")[2].rstrip("0")) for close in closes), default=8)
-            symbols.append(symbol_info(symbol, decimals, self.statuses.get(symbol) or _status(series, now)))
+            if not series.opens or series.opens[0] > now:
+                status = "PRE_TRADING"
+            else:  # The exchange has ended the trading of a symbol that had no candle for a week.
+                status = "TRADING" if series.opens[-1] + WEEK_MS > now else "BREAK"
+            symbols.append(symbol_info(symbol, decimals, self.statuses.get(symbol) or status))
         info = {"timezone": "UTC", "serverTime": now, "rateLimits": [limit], "exchangeFilters": [], "symbols": symbols}
         return Answer.of({**info, "replay": {**self.market.about, "speed": self.clock.speed}})
 
@@ -166,10 +170,3 @@ class Exchange:
         if series is None:
             raise RefusalError(-1121, "Invalid symbol.")
         return series
-
-
-def _status(series: Series, now: int) -> str:
-    """``TRADING``; before the first candle ``PRE_TRADING``, a week after the last one ``BREAK``."""
-    if not series.opens or series.opens[0] > now:
-        return "PRE_TRADING"
-    return "TRADING" if series.opens[-1] + WEEK_MS > now else "BREAK"
