@@ -14,7 +14,7 @@ from interface.ui import Card
 from make_us_rich.client.record import MissedHours, PairRecord, RecordScores, RecordWindow
 from make_us_rich.domain.evaluation import BinScores
 
-_DAYS = (7, 30, 90)
+_DEFAULT_DAYS = 30
 _RELIABILITY_HOURS = (1, 4, 24)
 _TARGETS = {"close": "closes", "high": "highs", "low": "lows"}
 _BADGE = '<img src="{url}" alt="{alt}" height="20">'
@@ -24,15 +24,17 @@ def show() -> None:
     """Select a pair and a number of days, and see the record."""
     layout.header("Record", "What was forecast and what happened, whichever model was served, and every missed hour.")
     served = layout.served_pairs()
-    with st.container(horizontal=True, vertical_alignment="bottom", key="selectors"):
+    selectors = st.container(horizontal=True, vertical_alignment="bottom", key="selectors")
+    with selectors:
         pair = layout.pair_selector(served)
-        bound = layout.bind("last", _DAYS, _DAYS[1])
-        days = st.segmented_control("Last", _DAYS, required=True, format_func="{} d".format, **bound)
     record = forecasts.record(pair)
-    window = next((each for each in record.windows if each.days == days), None)
-    if window is None or record.as_of is None:
+    windows = {each.days: each for each in record.windows}
+    if not windows or record.as_of is None:
         ui.notice("Nothing is recorded yet.", "The record begins with the first hourly run.", "calm")
     else:
+        bound = layout.bind("last", list(windows), min(windows, key=lambda days: abs(days - _DEFAULT_DAYS)))
+        days = selectors.segmented_control("Last", windows, required=True, format_func="{} d".format, **bound)
+        window = windows[days]
         st.caption(f"The {window.days} days until {fmt.utc(record.as_of)}. Figures need {fmt.MIN_OUTCOMES} outcomes.")
         _show_scores(record, window)
         since = record.as_of - timedelta(days=window.days)

@@ -55,3 +55,11 @@ def test_the_record_needs_no_login_and_is_the_apis(open_app, api, monkeypatch: p
     # Of the highs 2 % reached the quantile 0.95, of the lows 4 % the quantile 0.05.
     assert (touches["x"][0], touches["y"][0]) == (5, 3)
     assert f"({api.url}/api/v1/record/btc_usdt/badge.svg)" in app.test.code[0].value
+
+
+def test_the_selectable_days_are_the_apis_and_those_nearest_a_month_are_selected(open_app, monkeypatch) -> None:
+    made = record()
+    windows = [made.windows[0].model_copy(update={"days": days}) for days in (5, 20, 60)]
+    monkeypatch.setattr(forecasts, "record", lambda _pair: made.model_copy(update={"windows": windows}))
+    (control,) = open_app("record").test.segmented_control
+    assert (control.options, control.value) == (["5 d", "20 d", "60 d"], 20)
