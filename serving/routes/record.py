@@ -59,7 +59,7 @@ async def show_record(pair: PairDep, service: ForecastsDep) -> Response:
     responses={200: {"content": {"image/svg+xml": {}}, "description": "The picture"}, **answers(404, 422)},
 )
 async def show_badge(pair: PairDep, service: ForecastsDep) -> Response:
-    """How often the 80 % interval has held the close in the last 30 days, as an SVG picture to embed."""
+    """How often the 80 % interval has held the close in the window nearest 30 days, as an SVG picture to embed."""
     simulated = service.public_record.is_simulated(pair)
     label = pair.upper().replace("_", "/") + (" (simulated)" if simulated else "")
     return Response(render_badge(label, _held(service, pair), simulated), headers=CACHED, media_type="image/svg+xml")
@@ -68,14 +68,15 @@ async def show_badge(pair: PairDep, service: ForecastsDep) -> Response:
 def _held(service: ForecastService, pair: str) -> str:
     """What the badge says."""
     scores = service.history.scores.get(pair)
-    window = next((each for each in scores.served if each.days == BADGE_DAYS), None) if scores else None
+    windows = scores.served if scores else ()
+    window = min(windows, key=lambda each: abs(each.days - BADGE_DAYS), default=None)
     if scores is None or window is None:
         return "no record yet"
     if service.candles.now() - scores.at > MAX_AGE:
         return f"no record since {scores.at:%Y-%m-%d}"
     if (share := window.overall.coverage_80) is None:
-        return f"too few outcomes, {BADGE_DAYS} d"
-    return f"80 % interval held {100 * share:.0f} %, {BADGE_DAYS} d"
+        return f"too few outcomes, {window.days} d"
+    return f"80 % interval held {100 * share:.0f} %, {window.days} d"
 
 
 def render_badge(label: str, text: str, simulated: bool) -> str:

@@ -109,10 +109,11 @@ def test_what_an_earlier_release_has_written_is_still_read(recorded) -> None:
     [
         ({}, "BTC/USDT (simulated)", "80 % interval held 81 %, 30 d"),
         ({"now": NOW - 4 * HOUR}, "BTC/USDT (simulated)", "no record since 2025-03-01"),
+        ({"served": (window(7), window(45))}, "BTC/USDT (simulated)", "80 % interval held 81 %, 45 d"),
         ({"served": (window(30, FEW),)}, "BTC/USDT (simulated)", "too few outcomes, 30 d"),
         ({"served": ()}, "BTC/USDT (simulated)", "no record yet"),
     ],
-    ids=["enough", "old", "few", "none"],
+    ids=["enough", "old", "nearest", "few", "none"],
 )
 def test_the_badge_says_how_often_the_interval_held(recorded, changes, label, text) -> None:
     answer = recorded(**changes).get("/api/v1/record/btc_usdt/badge.svg")
