@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from interface import error_views, session, ui
+from make_us_rich.catalog import open_config
 from make_us_rich.domain.errors import MakeUsRichError, ParameterError
 
 
@@ -24,6 +25,7 @@ def main() -> int:
     for noisy in ("httpx", "kedro"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
+        open_config(session.settings().env)  # The pages read its catalog.
         listener = _listen(session.settings())
     except MakeUsRichError as error:
         sys.stderr.write(f"python -m interface: {error}\n")

@@ -74,8 +74,11 @@ def test_a_pair_that_was_trained_into_the_store_is_predicted(composition: Compos
     assert len(answer.json()["forecast"]["quantiles"]) == 24
 
 
-def test_the_interface_answers(composition: Composition) -> None:
+def test_the_interface_answers_and_reads_the_catalog(composition: Composition, token: str) -> None:
     assert composition.wait_for(f"{composition.interface}/_stcore/health").status_code == 200
+    read = "from interface import catalog_reader; print(catalog_reader.champion('btc_usdt').version)"
+    version = composition.compose("exec", "-T", "interface", "python", "-c", read).split()[-1]
+    assert version == predict(composition, token).json()["forecast"]["version"]
 
 
 def test_runs_are_recorded_on_the_mlflow_server(composition: Composition, token: str) -> None:

@@ -44,6 +44,10 @@ def test_it_is_built_in_two_stages_with_tested_versions_and_runs_without_rights(
     assert "--constraint" not in after
     assert " ".join(re.findall(r"--extra \w+|--group [\w-]+", before)) == WANTED[folder]
 
+    # What reads the catalog has its configuration.
+    assert folder == "deploy/mlflow" or {"COPY pyproject.toml ./", "COPY conf conf"} <= set(dockerfile.splitlines())
+    assert folder == "deploy/mlflow" or "KEDRO_ENV=production" in dockerfile
+
     # What it copies exists and is let into the context.
     let_in = {line[1:] for line in IGNORED if line.startswith("!")}
     for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE):

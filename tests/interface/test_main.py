@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from browser.conftest import InterfaceProcess
 from fresh_process import TRAINS, found, loaded_after
+from interface.__main__ import main
 from interface.api_client import ApiClient
 from interface.session import COOKIE, COOKIE_PATH, ROUTES, issue_ticket, settings
 from make_us_rich.client import ApiError, UnauthorizedError, UnavailableError
@@ -42,6 +43,14 @@ def test_it_listens_on_ipv6_and_ipv4_and_reports_a_taken_port(tmp_path) -> None:
         process.stop()
     assert second.returncode == 2
     assert f"cannot listen on :: port {process.port}: Address already in use; stop the process" in second.stderr
+
+
+def test_it_does_not_start_without_the_project_whose_catalog_it_reads(monkeypatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.delenv("MAKE_US_RICH_PROJECT", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    assert main() == 2
+    assert "no project at or above" in capsys.readouterr().err
 
 
 def test_it_imports_nothing_that_trains_or_speaks_sql(tmp_path: Path) -> None:
