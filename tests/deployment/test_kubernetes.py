@@ -64,7 +64,7 @@ def test_a_pod_may_do_nothing_that_it_need_not(name: str) -> None:
         }
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert "memory" in container["resources"]["limits"]
-        assert "env" not in container, "settings and secrets come by reference"
+        assert all("valueFrom" in each for each in container.get("env", [])), "settings and secrets come by reference"
 
 
 def test_the_services_have_probes_and_secrets_are_not_among_the_manifests() -> None:
@@ -74,12 +74,15 @@ def test_the_services_have_probes_and_secrets_are_not_among_the_manifests() -> N
     assert api["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert {"livenessProbe", "readinessProbe", "startupProbe"} <= interface.keys()
     assert not any("secretRef" in source for source in interface["envFrom"])
+    assert {each["name"] for each in interface["env"]} == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert not named("Secret")
     assert not any("KEY" in name or "PASSWORD" in name for name in named("ConfigMap")["make-us-rich"]["data"])
 
 
 def test_each_pair_has_a_cron_job_of_its_own_and_they_are_staggered() -> None:
     jobs = named("CronJob")
+    assert PODS["prune"]["containers"][0]["command"] == ["kedro", "prune"]
+    del jobs["prune"]
 
     assert {pod["containers"][0]["command"][-1] for name, pod in PODS.items() if name in jobs} == set(CONFIGURED)
     assert all(job["spec"]["concurrencyPolicy"] == "Forbid" for job in jobs.values())
@@ -104,12 +107,17 @@ def test_helm_makes_the_manifests_of_the_chart_and_those_of_forty_pairs() -> Non
     subprocess.run([HELM, "lint", "--strict", CHART], check=True)
     assert render() == RESOURCES, "call make kubernetes"
 
-    pairs = [f"coin{number}_usdt" for number in range(40)]
+    pairs = [*(f"coin{number}_usdt" for number in range(39)), "币安人生_usdt"]
     resources = render(
         f"--set=pairs={{{','.join(pairs)}}}", "--set=image.prefix=registry.example.com/", "--set=image.tag=9"
     )
-    jobs = [resource for resource in resources if resource["kind"] == "CronJob"]
-    assert len(jobs) == 40
+    for resource in resources:
+        kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
+        assert resource["metadata"]["name"].isascii()
+    (conf,) = (each for each in resources if each["metadata"]["name"] == "make-us-rich-pairs")
+    assert yaml.safe_load(conf["data"]["parameters.yml"]) == {"pairs": pairs}
+    jobs = [each for each in resources if each["metadata"]["name"].startswith("hourly-")]
+    assert len({job["metadata"]["name"] for job in jobs}) == len(jobs) == 40
     for job in jobs:
         minutes = [int(minute) for minute in job["spec"]["schedule"].split()[0].split(",")]
         assert len(set(minutes)) == 4

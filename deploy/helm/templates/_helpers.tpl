@@ -24,6 +24,14 @@ envFrom:
   {{- end }}
 {{- end }}
 
+{{- define "pairs" -}}
+{name: pairs, mountPath: /app/conf/production/parameters.yml, subPath: parameters.yml}
+{{- end }}
+
+{{- define "pairs-volume" -}}
+{name: pairs, configMap: {name: make-us-rich-pairs}}
+{{- end }}
+
 {{- define "probes" -}}
 startupProbe:
   httpGet: {path: {{ .live }}, port: http}
