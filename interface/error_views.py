@@ -53,7 +53,8 @@ def of_error(error: ApiError | ArtifactError | StorageError) -> ErrorView:
     logged = f"Request {error.request_id}" if error.request_id else ""
     match error.status, error.code:
         case None, "unreachable":
-            return ErrorView("The API is not there", f"{text} Your login is kept.", _RETRY, "wait")
+            text = "It does not answer. Your login is kept." if session.state().login_token else "It does not answer."
+            return ErrorView("The API is not there", text, _RETRY, "wait")
         case None, "timeout":
             return ErrorView("The API is slow", "It did not respond within ten seconds.", _RETRY, "wait")
         case 401, "wrong_password":
@@ -87,7 +88,7 @@ def of_error(error: ApiError | ArtifactError | StorageError) -> ErrorView:
 
 def show(view: ErrorView) -> None:
     """Show a view; where the trouble may pass, the page retries by itself and on demand."""
-    show_inline(view)
+    ui.show(_VIEW, **asdict(view))
     if view.tone == "wait":
         st.session_state[_RETRYING] = False
         st.button("Try again now", type="primary", key="try-again")
@@ -95,8 +96,8 @@ def show(view: ErrorView) -> None:
 
 
 def show_inline(view: ErrorView) -> None:
-    """Show a view beside content that still works."""
-    ui.show(_VIEW, **asdict(view))
+    """Show a view beside content that still works; the page does not retry."""
+    ui.show(_VIEW, **asdict(replace(view, remedy=view.remedy.replace(_RETRY, "Try again in a moment."))))
 
 
 @st.fragment(run_every=_RETRY_SECONDS)

@@ -197,6 +197,19 @@ def test_registration_is_not_offered_for_what_the_api_would_refuse(open_app) -> 
     assert "Register and log in" not in [button.label for button in app.test.button]
 
 
+def test_an_outage_is_reported_without_the_address_and_only_a_page_that_retries_says_so(
+    open_app, member, name, monkeypatch
+) -> None:
+    nowhere = ApiClient.connect(f"http://127.0.0.1:{free_port()}")
+    form, page = open_app(), open_app(client=member)
+    monkeypatch.setattr(session, "_connections", lambda _url: nowhere)
+    form.test.run()
+    page.test.run()
+    assert "The API is not there It does not answer. Try again in a moment." in form.log_in(name).text
+    assert "It does not answer. Your login is kept. This page tries again every 15 seconds." in page.text
+    assert "127.0.0.1" not in form.text + page.text
+
+
 def test_a_login_forgets_the_password_follows_its_roles_and_may_end_elsewhere(
     open_app, api, anybody, member, name
 ) -> None:
