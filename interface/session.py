@@ -83,7 +83,7 @@ class Session:
     shown_usage: Usage | None = None  # in the quota bar; None until the bar is drawn
     cookie_change: tuple[Literal["POST", "DELETE"] | None, str] = (None, "")
     """For the browser: the method and the ticket."""
-    expired: bool = False  # whether the last login ended by itself or elsewhere
+    ended: str = ""  # why the last login ended, unless the user has logged out
     api_token: str | None = field(default=None, repr=False)  # a new API token, until the user has saved it
     just_registered: bool = False  # whether the user has still to save the first API token
 
@@ -141,9 +141,9 @@ def log_out(*, everywhere: bool = False) -> None:
     _restart(Session(None, cookie_change=("DELETE", secrets.token_urlsafe(8))))
 
 
-def expire() -> None:
-    """Forget a login that the API no longer accepts."""
-    _restart(Session(None, cookie_change=("DELETE", secrets.token_urlsafe(8)), expired=True))
+def expire(reason: str = "Your login has ended.") -> None:
+    """Forget a login that the API no longer accepts; the form to log in shows the reason."""
+    _restart(Session(None, cookie_change=("DELETE", secrets.token_urlsafe(8)), ended=reason))
 
 
 def discard_api_token() -> None:

@@ -121,7 +121,7 @@ def _confirm_deletion() -> None:
     password = st.text_input("Password", type="password", max_chars=128, autocomplete="current-password")
     deleted = st.button("Delete it", type="primary", key="delete-account")
     if deleted and _confirmed("POST", "/me/deletion", password=password):
-        session.expire()
+        session.expire("Your account is deleted.")
         st.rerun()
 
 

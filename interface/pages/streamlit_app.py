@@ -92,8 +92,8 @@ def _show_public(page: StreamlitPage, pages: Sequence[StreamlitPage]) -> None:
 def _show_login() -> None:
     """The form; a name that is not registered is offered for registration."""
     layout.header("Log in or register", "How far crypto prices may move in the next 24 hours, hour by hour.")
-    if session.state().expired:
-        ui.notice("Your login has ended.", "Log in again.", "calm")
+    if ended := session.state().ended:
+        ui.notice(ended, tone="calm")
     api = session.client()
     # The provider has sent the browser back with it; once the login has changed, it has served.
     if not session.state().cookie_change[0] and (token := st.user.tokens.get("id")):

@@ -118,7 +118,7 @@ def test_a_password_is_changed_and_an_account_deleted(visitor, site) -> None:
     member.page.get_by_label("Present password").wait_for(state="detached", timeout=WAIT)
     member.presses("Delete the account").sees("cannot be restored").shoot("account-deletion")
     member.page.get_by_label("Password", exact=True).fill(new)
-    member.presses("Delete it").sees("New here?")
+    member.presses("Delete it").sees("Your account is deleted.").sees("New here?")
 
 
 def test_back_and_forward_follow_the_selection(visitor, site) -> None:
