@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from make_us_rich.domain.forecast import TARGETS
+from make_us_rich.domain.forecast import HORIZON, LEVELS, TARGETS
 from make_us_rich.models.base import Challenger
 from make_us_rich.models.ensemble import combine
 from make_us_rich.models.registry import TrainingParameters
@@ -41,6 +41,13 @@ def test_onnx_equals_the_fitted_model_in_quote_currency(any_case: Any, batch: in
     for target in TARGETS:
         expected = closes * np.exp(exported[target])
         np.testing.assert_allclose(closes * np.exp(found[target]), expected, rtol=0, atol=0.05)
+
+
+def test_no_window_gives_no_forecast(any_case: Any) -> None:
+    # Right after a fit no outcome is known yet. onnxruntime itself ends the process here for an LSTM.
+    found = any_case.session.quantiles(any_case.parts.test.inputs()[:0])
+
+    assert {target: values.shape for target, values in found.items()} == dict.fromkeys(TARGETS, (0, HORIZON, len(LEVELS)))
 
 
 class Exported:

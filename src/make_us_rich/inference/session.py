@@ -55,6 +55,7 @@ class QuantileSession:
             self._session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
         except Exception as exc:  # onnxruntime's errors have no common base class
             raise ArtifactError(f"{name}: the ONNX model cannot be read", "train the pair again") from exc
+        self._shape = shapes[1]
         found = [(end.name, *end.shape[1:]) for end in (*self._session.get_inputs(), *self._session.get_outputs())]
         self._outputs = {"close": FIRST_OUTPUT} if contract == 1 else {target: target for target in TARGETS}
         expected = [(INPUT, *shapes[0]), *((output, *shapes[1]) for output in self._outputs.values())]
@@ -73,6 +74,8 @@ class QuantileSession:
         Returns:
             By target ``[window, horizon, level]``.
         """
+        if not len(inputs):  # onnxruntime ends the process where an LSTM gets an empty batch.
+            return {target: np.empty((0, *self._shape), np.float32) for target in self._outputs}
         feed = {INPUT: np.ascontiguousarray(inputs, dtype=np.float32)}
         found = self._session.run(list(self._outputs.values()), feed)
         return {target: np.asarray(values) for target, values in zip(self._outputs, found, strict=True)}
