@@ -44,7 +44,7 @@ def main() -> None:
     pages = _pages(user)
     page = st.navigation(pages, position="hidden")
     session.sync_cookie()  # Before the page, which may end the run.
-    if user is None:
+    if user is None or _RESET in st.query_params:
         _show_public(page, pages)
         return
     place = layout.sidebar(user, [each for each in pages if each.visibility == "visible"])
@@ -74,7 +74,7 @@ def _pages(user: Usage | None) -> list[StreamlitPage]:
 
 
 def _show_public(page: StreamlitPage, pages: Sequence[StreamlitPage]) -> None:
-    """The record, or a form to log in."""
+    """The record, or a form to log in or to set a new password."""
     if page.url_path == _PUBLIC:
         st.page_link(pages[0], label="Log in or register", icon=":material/login:")
         with error_views.errors_shown():

@@ -36,11 +36,12 @@ def other(anybody: ApiClient, name: str) -> ApiClient:
     return anybody.as_user(anybody.register(f"{name}-other", PASSWORD).login_token)
 
 
-def test_a_link_of_an_admin_sets_a_new_password_and_logs_in(opened, open_app, other, name) -> None:
+@pytest.mark.parametrize("logged_in", [False, True])
+def test_a_link_of_an_admin_sets_a_new_password_and_logs_in(opened, open_app, admin, other, name, logged_in) -> None:
     app = opened(user=f"{name}-other").press("Make a link for a new password")
     link = app.test.code[0].value
     token = link.partition("/account?reset=")[2]
-    app = open_app(reset=token)
+    app = open_app(client=admin if logged_in else None, reset=token)
     app.test.text_input[0].input("engine-of-1844")
     app.press("Set it and log in")
     assert app.test.session_state["session"].user.name == f"{name}-other"
