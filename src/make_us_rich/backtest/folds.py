@@ -28,7 +28,6 @@ class BacktestParameters(FrozenModel):
         test_size: Forecast origins of each test fold, one an hour; 1 or more, default 504, three weeks.
         calibration_size: Forecast origins right before the test folds whose forecasts only calibrate; 1 or more,
             default 1440.
-        horizon: Hours ahead, which is also the embargo between two parts; 1 or more, default 24.
         train_size: Hours before a fold that its fit may see; 1 or more, default 8760. None for all of them.
         min_train_size: Training windows that a fit needs; 1 or more, default 1800.
         validation_fraction: Share of the training windows, the newest, that only validate; between 0 and 1,
@@ -40,7 +39,6 @@ class BacktestParameters(FrozenModel):
     n_folds: int = Field(default=8, ge=1)
     test_size: int = Field(default=504, ge=1)
     calibration_size: int = Field(default=1_440, ge=1)
-    horizon: int = Field(default=HORIZON, ge=1)
     train_size: int | None = Field(default=8_760, ge=1)
     min_train_size: int = Field(default=1_800, ge=1)
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
@@ -75,7 +73,7 @@ def make_folds(origins: Rows, timestamps: NDArray[np.datetime64], plan: Backtest
             rows=len(timestamps),
             test_start=(border + HOUR).item().replace(tzinfo=UTC),
             validation_fraction=plan.validation_fraction,
-            horizon=plan.horizon,
+            horizon=HORIZON,
             train_size=plan.train_size,
         )
         fold = split_origins(timestamps, origins[: first + plan.test_size], split)

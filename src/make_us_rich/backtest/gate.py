@@ -37,7 +37,6 @@ class GateParameters(FrozenModel):
         refresh_hours: Newer hours that an equally good challenger must have seen to replace the champion; 1 or more,
             default 168.
         cooldown_days: Days for which a demoted recipe is not promoted again; 0 or more, default 14.
-        horizon: Hours ahead that the losses cover; 1 or more, default 24.
     """
 
     min_folds: int = Field(default=8, ge=1)
@@ -49,7 +48,6 @@ class GateParameters(FrozenModel):
     tie_tolerance: float = Field(default=1e-3, ge=0, lt=1)
     refresh_hours: int = Field(default=168, ge=1)
     cooldown_days: int = Field(default=14, ge=0)
-    horizon: int = Field(default=HORIZON, ge=1)
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ def _compare(
     subject: tuple[str, str],
 ) -> tuple[str, list[str]]:
     """The figures against a reference, and the rules that they break: on average, in enough folds, significantly."""
-    found = compare_forecasts(losses, reference, folds, parameters.horizon)
+    found = compare_forecasts(losses, reference, folds)
     gain = f"{subject[0]} {100 * abs(found.skill):.2f} % {'below' if found.skill > 0 else 'above'} {subject[1]}"
     won = f"{found.won} of {found.folds} folds won"
     needed = math.ceil(round(parameters.min_win_rate * found.folds, 9))
@@ -198,7 +196,7 @@ def _compare_with_champion(
     if not np.isfinite(champion).all():
         return "better", "the champion's losses are not finite numbers"
     gain = float(skill(challenger.mean(), champion.mean()))
-    p = diebold_mariano(challenger, champion, parameters.horizon).p
+    p = diebold_mariano(challenger, champion, HORIZON).p
     if gain >= parameters.tie_tolerance or (gain > 0 and p < parameters.alpha):
         return "better", f"{100 * gain:.2f} % below the champion's mean CRPS"
     if gain <= -parameters.tie_tolerance or (gain < 0 and 1 - p < parameters.alpha):

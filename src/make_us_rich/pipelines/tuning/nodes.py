@@ -13,7 +13,7 @@ import pandas as pd
 from make_us_rich.backtest.comparison import mean_crps
 from make_us_rich.backtest.folds import BacktestParameters, fold_parts, make_folds
 from make_us_rich.domain.errors import DataError
-from make_us_rich.domain.forecast import BASELINE, QUANTILE_LEVELS
+from make_us_rich.domain.forecast import BASELINE, HORIZON, QUANTILE_LEVELS
 from make_us_rich.domain.run import RunContext
 from make_us_rich.features.base import HOUR
 from make_us_rich.features.registry import FeatureFrames
@@ -103,7 +103,7 @@ def plan_trials(windows: Windows, backtest: BacktestParameters, tuning: TuningPa
     """
     opens = windows.timestamps[windows.origins]
     first = opens[-backtest.n_folds * backtest.test_size :][:1]
-    before = windows.origins[opens + backtest.horizon * HOUR <= first]
+    before = windows.origins[opens + HORIZON * HOUR <= first]
     plan = backtest.model_copy(update={"n_folds": tuning.n_folds, "test_size": tuning.test_size})
     try:
         return make_folds(before, windows.timestamps, plan)
