@@ -13,7 +13,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from make_us_rich.domain.errors import LockedError
-from make_us_rich.hooks.run import PUBLISHED, RunHooks
+from make_us_rich.hooks.run import RunHooks
 from make_us_rich.locks import pair_lock
 from make_us_rich.project_parameters import configure_pairs
 from make_us_rich.replay import ReplayServer, SimulatedMarket
@@ -79,7 +79,7 @@ def test_a_run_that_is_refused_one_pair_holds_none(session: Session, tmp_path: P
     assert not session.holds("btc_usdt")
 
 
-def test_nothing_is_published_after_the_lease_was_lost(session: Session) -> None:
+def test_nothing_of_a_pair_is_saved_after_its_lease_was_lost(session: Session) -> None:
     class Lost:
         def check(self) -> None:
             raise LockedError("btc_usdt: the lease was lost")
@@ -87,10 +87,20 @@ def test_nothing_is_published_after_the_lease_was_lost(session: Session) -> None
     session.begin("btc_usdt")
     session.hooks._locks["btc_usdt"] = Lost()
 
-    session.hooks.before_dataset_saved("btc_usdt.klines")
-    for name in PUBLISHED:
+    session.hooks.before_dataset_saved("parameters")
+    for name in ("champion", "live_record"):
         with pytest.raises(LockedError, match="the lease was lost"):
             session.hooks.before_dataset_saved(f"btc_usdt.{name}")
+
+
+def test_a_pair_is_released_where_another_hook_fails_at_the_end(session: Session) -> None:
+    session.begin("btc_usdt")
+    session.manager.register(Failing())
+
+    with pytest.raises(OSError, match="MLflow is down"):
+        session.end()
+
+    assert not session.holds("btc_usdt")
 
 
 def test_no_exchange_is_started_where_one_answers_or_is_given(session: Session) -> None:
@@ -112,6 +122,15 @@ class Statistics:
         """Write the statistics."""
         self.file.parent.mkdir(exist_ok=True)
         self.file.write_text(self.seen)
+
+
+class Failing:
+    """A hook of another plugin."""
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Fail."""
+        raise OSError("MLflow is down")
 
 
 BTC, ETH = {"btc_usdt.klines": {"rows": 1}}, {"eth_usdt.klines": {"rows": 2}}

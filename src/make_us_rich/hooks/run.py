@@ -33,12 +33,6 @@ from make_us_rich.storage import check_storage
 
 log = logging.getLogger(__name__)
 
-PUBLISHED = (
-    *("scaler", "onnx_model", "baseline_onnx", "manifest", "card", "card_text"),
-    *("champion", "conformal_scales", "demoted_version", "retained_versions"),
-)
-"""Datasets that only the run that holds the pair may write."""
-
 
 class RunHooks:
     """Refuses a run that cannot succeed, holds its pairs while it lasts, and logs its progress.
@@ -96,10 +90,9 @@ class RunHooks:
 
     @hook_impl
     def before_dataset_saved(self, dataset_name: str) -> None:
-        """Publish only while the pair is held: a suspended run may lose its lease in a bucket."""
-        pair, _, name = dataset_name.partition(".")
-        if name in PUBLISHED:
-            self._locks[pair].check()
+        """Save only while the pair is held: a suspended run may lose its lease in a bucket."""
+        if lock := self._locks.get(dataset_name.partition(".")[0]):
+            lock.check()
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -112,14 +105,14 @@ class RunHooks:
     @hook_impl(wrapper=True)
     def after_pipeline_run(self) -> Generator[None]:
         """Release the pairs and stop the replay exchange; keep the statistics of other pairs for Kedro-Viz."""
-        project = Path(self._context.project_path)
-        statistics = project / ".viz" / "stats.json"
-        with lock_folder(project):
-            earlier = read_statistics(statistics)
+        statistics = Path(self._context.project_path) / ".viz" / "stats.json"
+        earlier = read_statistics(statistics)
+        try:
             yield  # Kedro-Viz replaces the file with what this process has seen.
             if earlier:
                 statistics.write_text(json.dumps(earlier | read_statistics(statistics)))
-        self._resources.close()
+        finally:
+            self._resources.close()
 
     @hook_impl
     def on_pipeline_error(self) -> None:

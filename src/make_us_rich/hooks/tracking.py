@@ -30,9 +30,11 @@ class TrackingHooks:
         """Record parameters and tags, after kedro-mlflow has started its run; nothing without an MLflow run."""
         # MLflow asks IPython whether this is a notebook of Databricks: 0.5 s and 20 MB, only to be told that it is not.
         sys.modules.setdefault("IPython", None)  # type: ignore[arg-type]
-        result = yield
-        if sys.modules["IPython"] is None:
-            del sys.modules["IPython"]
+        try:
+            result = yield
+        finally:
+            if sys.modules["IPython"] is None:
+                del sys.modules["IPython"]
         if active_run() is None:
             return result
         import mlflow
