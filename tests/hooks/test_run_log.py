@@ -10,6 +10,7 @@ from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
+from live_files import write_live
 from make_us_rich.datasets.files import OptionalJSONDataset
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import LockedError
@@ -40,6 +41,9 @@ class Runs:
                 "btc_usdt.runs": OptionalJSONDataset(filepath=str(self.path)),
                 "btc_usdt.champion": MemoryDataset(pointer),
                 "btc_usdt.run": MemoryDataset(RUN),
+                "btc_usdt.live_scores": OptionalJSONDataset(
+                    filepath=str(folder / "data/08_reporting/btc_usdt/live_scores.json")
+                ),
             }
         )
         manager = _create_hook_manager()
@@ -87,6 +91,29 @@ def test_a_success_after_two_missed_hours_reports_it(runs: Runs) -> None:
         runs.now += 180 * MINUTE
 
     assert [run.missed for run in runs.recorded] == [0, 2]
+
+
+@pytest.mark.parametrize(("hours_ago", "forecast"), [(0, True), (1, False), (None, False)])
+def test_a_monitoring_records_whether_its_hour_has_a_forecast(
+    runs: Runs, tmp_path: Path, hours_ago: int | None, forecast: bool
+) -> None:
+    issued_at = None if hours_ago is None else NOW.replace(minute=0) - timedelta(hours=hours_ago)
+    write_live(tmp_path, NOW, issued_at=issued_at)
+    runs.begin("monitor_btc_usdt")
+    runs.end()
+
+    (run,) = runs.recorded
+    assert (run.ok, run.forecast) == (True, forecast)
+
+
+def test_a_training_and_a_failed_monitoring_record_no_forecast(runs: Runs, tmp_path: Path) -> None:
+    write_live(tmp_path, NOW)
+    runs.begin()
+    runs.end()
+    runs.begin("monitor_btc_usdt")
+    runs.end(LockedError("btc_usdt: another run holds it"))
+
+    assert [run.forecast for run in runs.recorded] == [None, None]
 
 
 def test_a_part_of_a_pipeline_is_not_recorded(runs: Runs) -> None:

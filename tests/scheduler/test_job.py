@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog
 
-from make_us_rich.domain.run_log import PipelineRun, read_runs, update_runs, write_runs
+from make_us_rich.domain.run_log import MONITORING, PipelineRun, read_runs, update_runs, write_runs
 from make_us_rich.scheduler.due import Task
 from make_us_rich.scheduler.job import Job, JobLog
 from network import wait_until
@@ -29,6 +29,7 @@ class Site:
         self.folder, self.now, self.minutes = folder, NOON + timedelta(minutes=2), 1
         self.errors: dict[str, str] = {}
         self.silent: set[str] = set()
+        self.forecast: bool | None = True
         self.lines: list[tuple[str, bool]] = []
         dataset = {
             "type": "make_us_rich.datasets.files.OptionalJSONDataset",
@@ -43,7 +44,9 @@ class Site:
         error = self.errors.get(task.pipeline)
         code = 1 if error else 0
         if task.pipeline not in self.silent:
-            self.store(run.model_copy(update={"ended": self.now, "exit_code": code, "reason": error or "published"}))
+            forecast = self.forecast if task.template == MONITORING and not error else None
+            end = {"ended": self.now, "exit_code": code, "reason": error or "published", "forecast": forecast}
+            self.store(run.model_copy(update=end))
         return code, f"last line of {task.pipeline}"
 
     def store(self, *runs: PipelineRun) -> None:
@@ -94,6 +97,28 @@ def test_a_failure_leaves_the_other_pairs_alone_and_is_tried_again(site: Site) -
 
     assert (names(first), names(second), names(third)) == (ALL, ["btc_usdt"], [])
     assert [run.reason for run in first if run.failed] == ["Binance does not answer"]
+
+
+def test_an_hour_without_a_forecast_is_tried_again_until_it_has_one(site: Site) -> None:
+    site.forecast = False
+    first = site.work(max_attempts=3)
+    site.forecast = True
+    second, third = site.work(max_attempts=3), site.work(max_attempts=3)
+
+    assert (names(first), names(second), names(third)) == (ALL, ALL[:2], [])
+    assert all(run.ok for run in first)
+
+
+def test_an_hour_without_a_forecast_is_tried_once_a_job_and_no_more_than_max_attempts(new_site: Site) -> None:
+    new_site.forecast = False
+
+    assert [sorted(names(new_site.work(max_attempts=2))) for _ in range(3)] == [sorted(ALL), ALL[:2], []]
+
+
+def test_a_monitoring_recorded_by_an_earlier_release_is_not_repeated(site: Site) -> None:
+    site.forecast = None
+
+    assert (names(site.work()), names(site.work())) == (ALL, [])
 
 
 @pytest.mark.parametrize(("killed", "code"), [(True, 1), (False, 1), (False, 0)])

@@ -36,10 +36,11 @@ class PipelineRun(BaseModel):
     exit_code: int | None = None  # negative for a signal
     reason: str = ""  # the result in one line, or the error
     missed: int = 0  # hours without a success before it
+    forecast: bool | None = None  # whether its hour had a forecast at its end; None for what issues none, or failed
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded."""
+        """Whether its process succeeded; a monitoring may have issued no forecast all the same."""
         return self.exit_code == 0
 
     @property
@@ -64,7 +65,7 @@ def read_runs(record: dict[str, Any], pair: str) -> list[PipelineRun]:
     """
     try:
         return _RUNS.validate_python(record.get("runs", []))
-    except ValidationError as exc:
+    except (AttributeError, ValidationError) as exc:  # It is no record, or one of something else.
         raise ArtifactError(f"{pair}: the run log is damaged", "delete the pair's runs.json") from exc
 
 

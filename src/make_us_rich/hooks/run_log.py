@@ -59,26 +59,31 @@ class RunLogHooks:
 
     def _end(self, catalog: DataCatalog, error: Exception | None) -> None:
         for run in self._runs:
-            reason = _result(catalog, run) if error is None else explain(error) or f"{type(error).__name__}: {error}"
-            update = {"ended": self._clock(), "exit_code": 0 if error is None else 1, "reason": reason[:500]}
-            _record(catalog, run.model_copy(update=update))
+            forecast = None
+            if error is None:
+                reason, forecast = _result(catalog, run)
+            else:
+                reason = explain(error) or f"{type(error).__name__}: {error}"
+            end = {"ended": self._clock(), "exit_code": 0 if error is None else 1, "reason": reason[:500]}
+            _record(catalog, run.model_copy(update={**end, "forecast": forecast}))
         self._runs = []
 
 
-def _result(catalog: DataCatalog, run: PipelineRun) -> str:
-    """One line on what the pipeline did."""
+def _result(catalog: DataCatalog, run: PipelineRun) -> tuple[str, bool | None]:
+    """One line on what the pipeline did, and whether its hour has a forecast; None where it issues none."""
     pair = run.pair
     with _logging_errors(f"{pair}.runs"):
         if run.pipeline == MONITORING.format(pair=pair):
             scores = LiveScores.model_validate(catalog.load(f"{pair}.live_scores"))
             if scores.issued_at and scores.issued_at <= scores.at < scores.issued_at + HOUR:
-                return f"forecast for {scores.issued_at:%H:%M} UTC issued by {scores.architecture} {scores.version}"
-            return f"no forecast: {scores.missed[-1].reason}" if scores.missed else "no forecast"
+                issuer = f"{scores.architecture} {scores.version}"
+                return f"forecast for {scores.issued_at:%H:%M} UTC issued by {issuer}", True
+            return f"no forecast: {scores.missed[-1].reason}" if scores.missed else "no forecast", False
         if run.pipeline == pair:
             pointer, version = catalog.load(f"{pair}.champion"), catalog.load(f"{pair}.run").version
             reason = f": {pointer.promotions[-1].reason}" if pointer.version == version else ""
-            return f"{pointer.outcome(version)}{reason}"
-    return "done"
+            return f"{pointer.outcome(version)}{reason}", None
+    return "done", None
 
 
 def _record(catalog: DataCatalog, run: PipelineRun) -> None:

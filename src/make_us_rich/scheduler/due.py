@@ -53,7 +53,8 @@ def next_task(
 ) -> Task | None:
     """The most urgent task; None where nothing is due.
 
-    A task is due until it has succeeded in its hour, or has no attempts left. The order is: forecasts, first models,
+    A task is due until it has succeeded in its hour, or has no attempts left; a monitoring without a forecast has not
+    succeeded, except in records of earlier releases, which do not say so. The order is: forecasts, first models,
     the forecasts that waited for first models, other models; among equals, the pipeline whose last success is oldest.
     What is ``done`` are the keys of the tasks that this job has run.
     """
@@ -61,7 +62,8 @@ def next_task(
 
     def is_due(task: Task) -> bool:
         attempts = [run for run in logs[task.pair] if run.pipeline == task.pipeline and run.hour == hour]
-        return task.key not in done and len(attempts) < max_attempts and not any(run.ok for run in attempts)
+        succeeded = any(run.ok and run.forecast is not False for run in attempts)
+        return task.key not in done and len(attempts) < max_attempts and not succeeded
 
     def urgency(task: Task) -> tuple[int, datetime]:
         untrained = last_success(logs[task.pair], TRAINING.format(pair=task.pair)) is None
