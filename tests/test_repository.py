@@ -84,6 +84,11 @@ def test_a_promotion_by_another_process_is_seen_by_an_open_repository(project_on
         assert repository.model("btc_usdt").manifest.version == version, "the pointer decides, not the latest version"
 
 
+def test_a_champion_pointer_of_an_earlier_release_knows_no_rollback() -> None:
+    promotions = [{"version": V1, "at": MONDAY, "reason": f"rolled back from {V2}"}]
+    assert ChampionPointer.read({"pair": "btc_usdt", "promotions": promotions}, "btc_usdt").rollback is None
+
+
 def test_the_champion_of_a_past_moment_is_loaded(project: Path) -> None:
     publish(project, V1, MONDAY)
     publish(project, V2, MONDAY + timedelta(days=2))
@@ -157,6 +162,8 @@ def test_a_rollback_needs_a_verified_version_of_a_configured_pair(project: Path)
 
     assert repository.roll_back("btc_usdt", V1).promotions[-1].reason == f"rolled back from {V2}"
     assert [each.version for each in repository.pointer("btc_usdt").earlier] == [V2]
+    assert repository.pointer("btc_usdt").rollback
+    assert repository.pointer("btc_usdt").promote(V2, MONDAY, "better").rollback is None
     (project / f"data/06_models/btc_usdt/model.onnx/{V2}/model.onnx").write_bytes(b"another")
     with pytest.raises(ArtifactError, match=CHECKSUM):
         repository.roll_back("btc_usdt", V2)

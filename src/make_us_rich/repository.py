@@ -175,7 +175,8 @@ class ModelRepository:
             if not verdict.publish:
                 raise ArtifactError(f"{pair} {version} may not be served: {verdict.reason}", "choose another version")
             held.check()
-            promoted = pointer.promote(version, datetime.now(UTC), f"rolled back from {pointer.version}")
+            reason = f"rolled back from {pointer.version}"
+            promoted = pointer.promote(version, datetime.now(UTC), reason, rolled_back=True)
             self.catalog.save(f"{pair}.champion", promoted)
             return promoted
 

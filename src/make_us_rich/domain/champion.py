@@ -26,6 +26,7 @@ class Promotion(FrozenModel):
     at: datetime
     reason: str
     demoted: Demoted | None = None  # whose place it took because that one was worse than the baseline
+    rolled_back: bool = False  # by a person, who wants it whatever the gate thinks of newer fits
 
 
 class ChampionPointer(FrozenModel):
@@ -68,6 +69,11 @@ class ChampionPointer(FrozenModel):
         """The last demotion, or None."""
         return next((each for each in reversed(self.promotions) if each.demoted), None)
 
+    @property
+    def rollback(self) -> Promotion | None:
+        """The last promotion if it was a rollback, or None."""
+        return next((each for each in self.promotions[-1:] if each.rolled_back), None)
+
     def as_of(self, moment: datetime) -> str | None:
         """The version that was served at a moment, or None when there was none yet."""
         return next((each.version for each in reversed(self.promotions) if each.at <= moment), None)
@@ -91,7 +97,9 @@ class ChampionPointer(FrozenModel):
             return f"published {version}"
         return f"still serving {self.version}" if self.version else "nothing published yet"
 
-    def promote(self, version: str, at: datetime, reason: str, demoted: Demoted | None = None) -> ChampionPointer:
+    def promote(
+        self, version: str, at: datetime, reason: str, demoted: Demoted | None = None, *, rolled_back: bool = False
+    ) -> ChampionPointer:
         """The pointer after a version has become the champion."""
-        promotion = Promotion(version=version, at=at, reason=reason, demoted=demoted)
+        promotion = Promotion(version=version, at=at, reason=reason, demoted=demoted, rolled_back=rolled_back)
         return self.model_copy(update={"promotions": (*self.promotions, promotion)})
