@@ -1,6 +1,7 @@
 """The checks of the store, the API and the disk, and the commands that run them."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,15 +44,16 @@ class Site:
         self.scores()
         self.runs(monitored())
 
-    def configure(self, **alerts: Any) -> None:
-        parameters = {"pairs": ["btc_usdt"], "alerts": {"min_disk_free": 0.0, "max_model_age_hours": 100_000, **alerts}}
+    def configure(self, pairs: Sequence[str] = ("btc_usdt",), **alerts: Any) -> None:
+        parameters = {"pairs": list(pairs), "alerts": {"min_disk_free": 0.0, "max_model_age_hours": 100_000, **alerts}}
         (self.folder / "conf/local/parameters.yml").write_text(yaml.safe_dump(parameters))
 
     def scores(self, **changes: Any) -> None:
         write_live(self.folder, NOW - 5 * MINUTE, **changes)
 
-    def runs(self, *runs: PipelineRun) -> None:
-        file = self.folder / "data/08_reporting/btc_usdt/runs.json"
+    def runs(self, *runs: PipelineRun, pair: str = "btc_usdt") -> None:
+        file = self.folder / f"data/08_reporting/{pair}/runs.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(write_runs(runs)))
 
     def problems(self, minutes: float = 0) -> dict[str, str]:
@@ -174,6 +176,35 @@ def test_a_store_that_cannot_be_used_is_an_alert_and_the_checks_go_on(site: Site
 
     assert result is not None
     assert [alert.kind for alert in result.alerts] == [AlertKind.STORE_DOWN]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "subject", "text"),
+    [
+        ("08_reporting/btc_usdt/runs.json", '{"runs": [{}]}', "runs", "the run log is damaged"),
+        ("08_reporting/btc_usdt/runs.json", "[1]", "runs", "the run log is damaged"),
+        ("08_reporting/btc_usdt/runs.json", '{"ru', "runs", "btc_usdt/runs.json: the file is"),
+        ("08_reporting/btc_usdt/live_scores.json", "{", "champion", "btc_usdt/live_scores.json: the file is"),
+        (f"06_models/btc_usdt/manifest.json/{VERSION}/manifest.json", "{", "champion", "manifest.json: the file is"),
+        ("06_models/btc_usdt/champion.json", "{", "champion", "btc_usdt/champion.json: the file is"),
+    ],
+)
+def test_a_damaged_file_is_an_alert_of_its_pair_and_the_checks_go_on(
+    site: Site, file: str, content: str, subject: str, text: str
+) -> None:
+    site.configure(pairs=["btc_usdt", "eth_usdt"], min_disk_free=0.999999)
+    other = monitored(reason="Binance is down", pipeline="monitor_eth_usdt").model_copy(update={"pair": "eth_usdt"})
+    site.runs(other, pair="eth_usdt")
+    if subject == "champion":
+        site.runs(DOWN)
+    else:
+        site.scores(newest_candle=NOW - 5 * HOUR)
+    (site.folder / "data" / file).write_text(content)
+    alerts = {alert.key: alert.text for alert in find_alerts("local", NOW).alerts}
+
+    go_on = {"runs": "candles_stale btc_usdt", "champion": "run_failed btc_usdt"}[subject]
+    assert text in alerts.pop(f"store_down btc_usdt {subject}")
+    assert alerts.keys() == {go_on, "run_failed eth_usdt", f"disk_nearly_full {site.folder}"}
 
 
 def test_an_alert_is_sent_once_and_its_state_is_in_the_store(

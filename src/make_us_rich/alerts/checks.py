@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 from make_us_rich.alerts.alert import Alert, AlertKind, AlertRules
 from make_us_rich.alerts.notifier import notify
 from make_us_rich.catalog import find_project, open_config
-from make_us_rich.domain.errors import LockedError, StorageError
+from make_us_rich.domain.errors import ArtifactError, LockedError, StorageError
 from make_us_rich.domain.forecast import BASELINE
 from make_us_rich.domain.klines import HOUR
 from make_us_rich.domain.live import LiveScores
 from make_us_rich.domain.run import utc_now
-from make_us_rich.domain.run_log import MONITORING, TRAINING, PipelineRun, read_runs
+from make_us_rich.domain.run_log import MONITORING, TRAINING, read_runs
 from make_us_rich.locks import pair_lock
 from make_us_rich.repository import ModelRepository
 from make_us_rich.storage import check_storage
@@ -81,16 +82,14 @@ def find_alerts(env: str | None, now: datetime) -> CheckResult:
 
 
 def check_store(repository: ModelRepository, rules: AlertRules, now: datetime) -> Iterator[Alert]:
-    """Check the store, and each pair's runs, candles and champion in it."""
+    """Check the store, and each pair's runs, candles and champion in it; a damaged file is an alert of its pair."""
     try:
         check_storage(repository.root, repository.credentials)
-        for pair in repository.pairs:
-            # A run of the future was recorded while the clock was wrong.
-            runs = [run for run in read_runs(repository.load(f"{pair}.runs"), pair) if run.started <= now]
-            yield from _check_runs(pair, runs, rules, now)
-            scores = LiveScores.read(repository.load(f"{pair}.live_scores"), pair)
-            if scores is not None:
-                yield from _check_champion(repository, scores, rules, scores.at + (now - scores.recorded_at))
+        for pair, (name, check) in product(repository.pairs, (("runs", _check_runs), ("champion", _check_champion))):
+            try:
+                yield from check(repository, pair, rules, now)
+            except ArtifactError as exc:
+                yield Alert(kind=AlertKind.STORE_DOWN, subject=f"{pair} {name}", text=str(exc))
     except StorageError as exc:
         yield Alert(kind=AlertKind.STORE_DOWN, subject="store", text=f"the store cannot be used: {exc}")
 
@@ -134,7 +133,9 @@ def check_api(rules: AlertRules) -> Iterator[Alert]:
         yield Alert(kind=AlertKind.API_NOT_READY, subject="api", text=text)
 
 
-def _check_runs(pair: str, runs: list[PipelineRun], rules: AlertRules, now: datetime) -> Iterator[Alert]:
+def _check_runs(repository: ModelRepository, pair: str, rules: AlertRules, now: datetime) -> Iterator[Alert]:
+    # A run of the future was recorded while the clock was wrong.
+    runs = [run for run in read_runs(repository.load(f"{pair}.runs"), pair) if run.started <= now]
     trainings, hourly = (
         [run for run in runs if run.pipeline == name.format(pair=pair)] for name in (TRAINING, MONITORING)
     )
@@ -153,11 +154,13 @@ def _check_runs(pair: str, runs: list[PipelineRun], rules: AlertRules, now: date
         yield Alert(kind=AlertKind.RUN_LATE, subject=pair, text=text)
 
 
-def _check_champion(
-    repository: ModelRepository, scores: LiveScores, rules: AlertRules, now: datetime
-) -> Iterator[Alert]:
+def _check_champion(repository: ModelRepository, pair: str, rules: AlertRules, now: datetime) -> Iterator[Alert]:
     """Check the candles and the champion of a pair by the exchange's clock."""
-    pair, closed = scores.pair, scores.newest_candle + HOUR if scores.newest_candle else now
+    scores = LiveScores.read(repository.load(f"{pair}.live_scores"), pair)
+    if scores is None:
+        return
+    now = scores.at + (now - scores.recorded_at)
+    closed = scores.newest_candle + HOUR if scores.newest_candle else now
     if now - closed > timedelta(hours=rules.max_candle_age_hours):
         text = f"{pair}: the newest candle closed at {closed:%Y-%m-%d %H:%M} UTC; check access to the exchange"
         yield Alert(kind=AlertKind.CANDLES_STALE, subject=pair, text=text)

@@ -65,7 +65,7 @@ def read_runs(record: dict[str, Any], pair: str) -> list[PipelineRun]:
     """
     try:
         return _RUNS.validate_python(record.get("runs", []))
-    except (AttributeError, ValidationError) as exc:  # It is no record, or one of something else.
+    except (AttributeError, ValidationError) as exc:
         raise ArtifactError(f"{pair}: the run log is damaged", "delete the pair's runs.json") from exc
 
 
