@@ -150,6 +150,31 @@ def test_the_champion_is_replaced_by_a_better_model_or_an_equal_one_that_is_a_we
     assert verdict.reason.endswith(reason)
 
 
+HOLD = "the champion was rolled back to; until 2025-03-15 12:00 UTC only a significantly better challenger replaces it"
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "reason"),
+    [
+        (0, 0.05, f"unchanged: {HOLD}"),
+        (1.1e-3, 0.05, f"unchanged: {HOLD}"),
+        (0.01, 0, "; 1.00 % below the champion's mean CRPS"),
+        (-0.01, 0, "refused: not better than the champion: mean CRPS 1.00 % above its own"),
+    ],
+)
+def test_after_a_rollback_only_a_significantly_better_challenger_replaces_the_champion(
+    gain: float, spread: float, reason: str
+) -> None:
+    champion = with_advantage(0.03)
+    noise = np.random.default_rng(3).normal(0, spread, len(champion))
+    challenger = champion * (1 - gain) + noise - noise.mean()
+
+    verdict = apply_gate(challenger=challenger, champion=champion, newer_hours=10_000, hold=HOLD)
+
+    assert verdict.publish is reason.startswith(";")
+    assert verdict.reason.endswith(reason)
+
+
 @pytest.mark.parametrize(("gain", "spread", "replaced"), [(9e-4, 0.05, False), (1.1e-3, 0.05, True), (2e-4, 0, True)])
 def test_the_champion_is_replaced_for_a_tenth_of_a_per_cent_or_a_significant_difference(
     gain: float, spread: float, replaced: bool

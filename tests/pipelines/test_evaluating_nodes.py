@@ -16,6 +16,7 @@ from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.domain.evaluation import EvaluationReport
 from make_us_rich.domain.forecast import HORIZON, LEVELS
 from make_us_rich.domain.manifest import Published
+from make_us_rich.domain.run import utc_now
 from make_us_rich.klines.report import Cause, Gap
 from make_us_rich.pipelines.evaluating.figures import plot_coverage, plot_errors, plot_fan, plot_reliability, plot_skill
 from make_us_rich.pipelines.evaluating.model_card import write_model_card
@@ -34,6 +35,7 @@ CANDIDATES = line("har")
 BROKEN = "refused: its losses are not finite numbers"
 TOO_FEW = "BTC_USDT: 300 usable candles, 2,000 are needed; wait"
 HAR = {"choice": "har"}
+NONE = ChampionPointer(pair="btc_usdt")
 EMPTY = empty_backtests(LEVELS, {"har": "too few candles", "baseline": "too few candles"}, {})
 
 
@@ -47,6 +49,7 @@ def evaluate(
     champion: Published | None = None,
     candidates: dict[str, Any] = CANDIDATES["challengers"],
     *,
+    pointer: ChampionPointer = NONE,
     dry_run: bool = False,
 ) -> tuple[EvaluationReport, Backtests]:
     record, served, *_ = evaluate_challengers(
@@ -55,7 +58,7 @@ def evaluate(
         ComparisonCount(),
         report or data_report(),
         champion,
-        ChampionPointer(pair="btc_usdt"),
+        pointer,
         GATE,
         CalibrationParameters(),
         dry_run,
@@ -101,20 +104,48 @@ def present(report: EvaluationReport, backtest: Backtests, served: Backtests) ->
     return repr((card, figures, log_metrics(summarize_scores(scores, record), events)))
 
 
-def test_a_second_run_on_the_same_candles_leaves_the_champion_unchanged(good: Backtests) -> None:
-    manifest, graph = published()
-    with_champion = {
+def with_champion(good: Backtests) -> Backtests:
+    """The champion has the recipe of `har`."""
+    return {
         target: replace(each, quantiles={**each.quantiles, "champion": each.quantiles["har"]})
         for target, each in good.items()
     }
 
-    again, _ = evaluate(with_champion, champion=Published(manifest.model_copy(update={"architecture": "har"}), graph))
+
+def test_a_second_run_on_the_same_candles_leaves_the_champion_unchanged(good: Backtests) -> None:
+    manifest, graph = published()
+
+    again, _ = evaluate(
+        with_champion(good), champion=Published(manifest.model_copy(update={"architecture": "har"}), graph)
+    )
     baseline, _ = evaluate(EMPTY, champion=Published(manifest, graph))
 
     assert again.verdict.reason == "unchanged: as good as the champion, which stays; no newer candles"
     assert baseline.verdict.reason.startswith("unchanged: no edge: the baseline is served (har refused: too few")
     assert not again.verdict.publish
     assert not baseline.verdict.publish
+
+
+@pytest.mark.parametrize("architecture", ["har", "baseline"])
+@pytest.mark.parametrize(("days", "held"), [(1, True), (13, True), (15, False)])
+def test_a_champion_that_was_rolled_back_to_is_not_refreshed_for_two_weeks(
+    good: Backtests, architecture: str, days: int, held: bool
+) -> None:
+    manifest, graph = published()
+    data = manifest.data.model_copy(update={"end": manifest.data.end - timedelta(hours=200)})
+    champion = Published(manifest.model_copy(update={"architecture": architecture, "data": data}), graph)
+    backtest = with_champion(good) if architecture == "har" else EMPTY
+    at = utc_now() - timedelta(days=days)
+    newer = NONE.promote("v1", at - timedelta(days=9), "better").promote("v2", at - timedelta(days=1), "better")
+    rolled_back = newer.promote("v1", at, "as a person wanted", rolled_back=True)
+
+    verdict = evaluate(backtest, champion=champion, pointer=rolled_back)[0].verdict
+
+    assert evaluate(backtest, champion=champion, pointer=newer)[0].verdict.publish
+    assert verdict.publish is not held
+    until = f"{at + timedelta(days=14):%Y-%m-%d %H:%M} UTC"
+    line = f"the champion was rolled back to; until {until} only a significantly better challenger replaces it"
+    assert (verdict.reason.startswith("unchanged: ") and verdict.reason.endswith(line)) is held
 
 
 def test_a_dry_run_publishes_nothing_and_leaves_the_verdict_log_alone(good: Backtests) -> None:

@@ -36,7 +36,8 @@ class GateParameters(FrozenModel):
             the difference is significant; default 0.001.
         refresh_hours: Newer hours that an equally good challenger must have seen to replace the champion; 1 or more,
             default 168.
-        cooldown_days: Days for which a demoted recipe is not promoted again; 0 or more, default 14.
+        cooldown_days: Days for which a demoted recipe is not promoted again, and after a rollback only a significantly
+            better challenger; 0 or more, default 14.
     """
 
     min_folds: int = Field(default=8, ge=1)
@@ -63,6 +64,7 @@ class GateInput:
         faults: Reasons against publishing it whatever its losses; empty if there are none.
         n_comparisons: Challengers tried since the last promotion, this one among them.
         newer_hours: Candles that it has seen and the champion has not.
+        hold: Why only a significantly better challenger replaces the champion; empty if an equal one may.
         range_skills: Share of the baseline's mean CRPS that is gone, of ``high`` and ``low``.
     """
 
@@ -74,6 +76,7 @@ class GateInput:
     faults: tuple[str, ...] = ()
     n_comparisons: int = 1
     newer_hours: int = 0
+    hold: str = ""
     range_skills: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -83,8 +86,8 @@ def apply_gate(gate_input: GateInput, parameters: GateParameters) -> Verdict:
     It is published if there are no faults, its mean CRPS is below the baseline's by ``min_skill`` and in enough folds,
     the difference is significant among as many challengers as were tried, its 90 % interval covers close to 90 %, its
     highs and lows are not worse than the baseline's, and it is better than the champion, or equally good and trained on
-    newer candles. Where it is as good as the champion and only that stands against it, nothing changes, and the reason
-    says so.
+    newer candles; while the champion is held, only if it is significantly better. Where only that stands against it,
+    nothing changes, and the reason says so.
 
     Returns:
         The verdict; its reason names every rule that is not satisfied, or the figures that satisfy them.
@@ -197,10 +200,12 @@ def _compare_with_champion(
         return "better", "the champion's losses are not finite numbers"
     gain = float(skill(challenger.mean(), champion.mean()))
     p = diebold_mariano(challenger, champion, HORIZON).p
-    if gain >= parameters.tie_tolerance or (gain > 0 and p < parameters.alpha):
+    if (gain >= parameters.tie_tolerance and not gate_input.hold) or (gain > 0 and p < parameters.alpha):
         return "better", f"{100 * gain:.2f} % below the champion's mean CRPS"
     if gain <= -parameters.tie_tolerance or (gain < 0 and 1 - p < parameters.alpha):
         return "worse", f"mean CRPS {100 * abs(gain):.2f} % above its own"
+    if gate_input.hold:
+        return "equal", gate_input.hold
     newer, needed = gate_input.newer_hours, parameters.refresh_hours
     if newer >= needed:
         return "better", f"as good as the champion and made from {newer} newer hours"

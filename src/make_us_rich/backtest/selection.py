@@ -42,8 +42,8 @@ class BacktestContext:
     """What the gate decides by.
 
     ``backtests``, by target, have forecasts before calibration, ``n_comparisons`` counts challengers tried since the
-    last promotion, those of this run among them, and ``newer_hours`` candles that they have seen and the champion has
-    not.
+    last promotion, those of this run among them, ``newer_hours`` candles that they have seen and the champion has not,
+    and ``hold`` says why only a significantly better one replaces it.
     """
 
     backtests: Backtests
@@ -51,6 +51,7 @@ class BacktestContext:
     calibration: CalibrationParameters
     n_comparisons: int
     newer_hours: int
+    hold: str = ""
 
     @property
     def backtest(self) -> Backtest:
@@ -141,6 +142,7 @@ def evaluate_challenger(
         faults=tuple(faults),
         n_comparisons=context.n_comparisons,
         newer_hours=context.newer_hours,
+        hold=context.hold,
         range_skills=range_skills,
     )
     verdict = apply_gate(gate_input, context.gate)

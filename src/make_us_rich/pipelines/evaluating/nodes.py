@@ -77,7 +77,7 @@ def evaluate_challengers(
     report, challengers = DataReport.model_validate(data_report), Candidates.model_validate(candidates).challengers
     refuse_other_candidates(backtest["close"], challengers, run)
     rules = PublishingRules(report, challengers[BASELINE], stored_champion, served_model, gate, run.clock())
-    context = BacktestContext(backtest, gate, calibration, 0, rules.newer_hours)
+    context = BacktestContext(backtest, gate, calibration, 0, rules.newer_hours, rules.hold)
     results, served = evaluate_all(context, challengers, comparisons, rules)
     choice, verdict = rules.select(results)
     if dry_run:
@@ -208,7 +208,7 @@ def log_metrics(metrics: dict[str, float], event_scores: dict[str, Any]) -> dict
 
 @dataclass(frozen=True)
 class PublishingRules:
-    """What decides beside a challenger's losses: the candles, demotions, and the model that is served."""
+    """What decides beside a challenger's losses: the candles, demotions, rollbacks, and the model that is served."""
 
     report: DataReport
     baseline: dict[str, Any]
@@ -228,6 +228,17 @@ class PublishingRules:
     def newer_hours(self) -> int:
         """Hours of candles that the run has seen and the champion has not."""
         return 0 if self.champion is None else int((self.candles.end - self.champion.manifest.data.end) / HOUR)
+
+    @property
+    def hold(self) -> str:
+        """Why only a significantly better challenger replaces the champion; empty if an equal one may."""
+        rollback = self.pointer.rollback
+        if rollback is None or (until := rollback.at + timedelta(days=self.gate.cooldown_days)) < self.at:
+            return ""
+        return (
+            f"the champion was rolled back to; until {until:%Y-%m-%d %H:%M} UTC only a significantly better challenger"
+            " replaces it"
+        )
 
     def faults(self, recipe: Recipe) -> tuple[str, ...]:
         """Reasons against publishing a recipe, whatever it forecasts."""
@@ -261,6 +272,8 @@ class PublishingRules:
             reason = f"the champion stays: {reasons}"
         elif faults:
             reason = f"refused: {'; '.join(faults)}"
+        elif serving and self.hold:
+            reason = f"unchanged: {reason}; {self.hold}"
         elif serving and self.newer_hours < self.gate.refresh_hours:
             reason = f"unchanged: {reason}; it is being served already"
         else:
