@@ -4,8 +4,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +19,8 @@ OUTSIDE = [REPO / "README.md", REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md"]
 # The change log names what has been removed, too.
 PAGES = [*OUTSIDE[:2], *sorted((REPO / "docs").rglob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
+
+BASE = REPO / "conf" / "base"
 
 # Prose says "make sure" as well.
 CODE = "\n".join(re.findall(r"```.*?\n(.*?)```", TEXT, re.DOTALL) + re.findall(r"`([^`\n]+)`", TEXT))
@@ -41,6 +44,17 @@ def namespaces() -> set[str]:
     return {f"{pair}.{stage}" for pair in pairs for stage in STAGES}
 
 
+def flatten(values: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{path}{name}"
+        if isinstance(value, dict):
+            yield from flatten(value, f"{path}{name}.")
+
+
+PARAMETERS = {key for file in BASE.glob("parameters*.yml") for key in flatten(yaml.safe_load(file.read_text()))}
+SECTIONS = {key.partition(".")[0] for key in PARAMETERS if "." in key}
+
+
 @pytest.mark.parametrize(
     ("pattern", "known"),
     [
@@ -52,12 +66,21 @@ def namespaces() -> set[str]:
         (r"--tags=([a-z,]+)", lambda: STAGES),
         (r"--namespaces=([a-z_.,]+)", namespaces),
         (r"[=,]architectures=([a-z_+]+)", TrainingParameters.names),
+        (rf"(?<![\w./])((?:{'|'.join(SECTIONS)})(?:\.[a-z_]+)+)\b(?![./])", lambda: PARAMETERS),
+        (r"\b(parameters_[a-z_]+\.yml)", lambda: [file.name for file in BASE.iterdir()]),
         (r"--env=([a-z]+)", lambda: [folder.name for folder in (REPO / "conf").iterdir()]),
     ],
-    ids=["targets", "commands", "tags", "namespaces", "architectures", "environments"],
+    ids=["targets", "commands", "tags", "namespaces", "architectures", "parameters", "files", "environments"],
 )
 def test_what_a_reader_is_to_type_exists(pattern: str, known: Callable[[], Iterable[str]]) -> None:
     assert set(told(pattern)) <= set(known())
+
+
+def test_the_page_about_configuration_lists_the_files_of_parameters() -> None:
+    page = (REPO / "docs" / "configuration.md").read_text()
+    (listed,) = re.findall(r"^\| `parameters_<stage>\.yml` \|(.*)", page, re.MULTILINE)
+    files = {file.stem.removeprefix("parameters_") for file in BASE.glob("parameters_*.yml")}
+    assert set(re.findall(r"`(\w+)`", listed)) == files
 
 
 # Inside docs/ the strict build looks after links.
