@@ -109,14 +109,17 @@ class Accounts:
                 message = f"no user has this name, and it cannot be registered: {error.message}"
                 raise ServingError(error.code, message, error.remedy) from error
             raise UnauthorizedError("no user has this name", "register, or correct the name", "unknown_user")
+        wrong = UnauthorizedError("the password is wrong", "correct it", "wrong_password")
         if not is_right:
-            raise UnauthorizedError("the password is wrong", "correct it", "wrong_password")
+            raise wrong
         is_outdated = self._passwords.is_outdated(user.password_hash)
         new_hash = await self._passwords.hash(password) if is_outdated else user.password_hash
 
         def enter(session: Session) -> Login:
+            current = session.get(User, user.id, with_for_update=True)
+            if current is None or current.password_hash != user.password_hash:
+                raise wrong  # It was changed while it was verified.
             self._throttle.forgive(session, name, address)
-            current = session.get_one(User, user.id)
             current.password_hash = new_hash
             return self._open_login(session, current)
 

@@ -89,6 +89,7 @@ def anonymize(session: Session, name: str) -> None:
     user = get(session, name)
     if ADMIN in user.role_names:
         set_roles(session, name, ())
+    session.refresh(user, with_for_update=True)  # No login may be added beside it.
     for table in Base.metadata.sorted_tables:
         if "user_id" in table.columns and table.name != UserApiConsumption.__tablename__:
             session.execute(delete(table).where(table.c.user_id == user.id))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -10,9 +11,13 @@ import httpx
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
+from sqlalchemy.orm import Session
 
 from network import refusal
+from serving.accounts import users
 from serving.accounts.logins import Passwords, network_of
+from serving.accounts.tables import User
+from serving.accounts.tokens import open_login
 from serving.errors import UnauthorizedError, UnavailableError
 from serving.settings import Settings
 
@@ -220,6 +225,57 @@ async def test_an_account_is_exported_without_hashes_and_deleted_but_for_the_cal
     clock.advance(days=40)
     await client.accounts.delete_expired()
     assert [row["name"] for row in await client.rows("users")] == ["ada"]
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize("change", ["password", "deletion"])
+async def test_a_login_that_a_new_password_or_a_deletion_overtakes_is_refused_and_undoes_nothing(
+    client: Client, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = (await client.register()).json()["login_token"]
+    verify, verified, goes_on = Passwords.verify, asyncio.Event(), asyncio.Event()
+
+    async def verify_and_wait(passwords: Passwords, stored: str | None, password: str) -> bool:
+        is_right = await verify(passwords, stored, password)
+        verified.set()
+        await goes_on.wait()
+        return is_right
+
+    monkeypatch.setattr(Passwords, "verify", verify_and_wait)
+    entering = asyncio.create_task(client.log_in())
+    await verified.wait()
+    monkeypatch.setattr(Passwords, "verify", verify)
+    if change == "password":
+        body = {"password": PASSWORD, "new_password": WRONG}
+        changed = await client.request("PUT", "/me/password", login, json=body)
+    else:
+        changed = await client.request("POST", "/me/deletion", login, json={"password": PASSWORD})
+    assert changed.is_success
+    before = await client.rows("logins"), await client.rows("users")
+    goes_on.set()
+
+    assert refusal(await entering) == (401, "wrong_password")
+    assert (await client.rows("logins"), await client.rows("users")) == before
+
+
+async def test_a_deletion_waits_for_a_login_and_ends_it(client: Client) -> None:
+    await client.register()
+    database, locked, goes_on = client.accounts.database, threading.Event(), threading.Event()
+
+    def enter(session: Session) -> None:
+        user = session.get_one(User, 1, with_for_update=True)
+        locked.set()
+        goes_on.wait(60)
+        open_login(session, user.id, client.accounts.clock(), client.accounts.clock())
+
+    entering = database.start(enter)
+    await asyncio.to_thread(locked.wait, 60)
+    deleting = database.start(lambda session: users.anonymize(session, "ada"))
+    await asyncio.sleep(0.5)  # It has deleted the logins, unless it waits for the user.
+    goes_on.set()
+    await asyncio.gather(entering, deleting)
+
+    assert await client.rows("logins") == []
 
 
 async def test_a_rotated_or_revoked_token_is_refused(client: Client) -> None:
