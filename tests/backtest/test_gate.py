@@ -56,7 +56,7 @@ def test_a_challenger_that_satisfies_every_rule_is_published_with_its_figures() 
         (0.03, {"faults": (STALE,)}, STALE),
         (0.03, {"challenger": np.where(np.arange(len(FOLDS)) == 9, np.nan, 1)}, "its losses are not finite numbers"),
         (0.03, {"challenger": np.where(np.arange(len(FOLDS)) == 9, np.inf, 1)}, "its losses are not finite numbers"),
-        (0.03, {"challenger": 0 * BASELINE, "baseline": 0 * BASELINE}, "cannot be judged: the price did not move"),
+        (0.03, {"challenger": 0 * BASELINE, "baseline": 0 * BASELINE}, "cannot be evaluated: the price did not move"),
     ],
 )
 def test_a_challenger_that_breaks_a_rule_is_refused_with_the_reason(
@@ -121,7 +121,7 @@ def test_too_few_folds_or_hours_are_no_evidence(kept: np.ndarray, judged: str) -
     verdict = apply_gate(challenger=with_advantage(0.03)[kept], baseline=BASELINE[kept], folds=FOLDS[kept])
 
     assert not verdict.publish
-    assert f"judged on {judged} hours, 8 of 336 are needed" in verdict.reason
+    assert f"evaluated on {judged} hours, 8 of 336 are needed" in verdict.reason
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_price_that_does_not_move_cannot_be_judged_and_the_baseline_is_served(
     report, served = evaluate(still)
 
     assert (report.choice, report.verdict.publish) == ("baseline", True)
-    assert report.challengers[0].verdict.reason == "refused: cannot be judged: the price did not move"
+    assert report.challengers[0].verdict.reason == "refused: cannot be evaluated: the price did not move"
     assert "nan" not in present(report, still, served)
 
 

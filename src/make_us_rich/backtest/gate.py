@@ -156,8 +156,8 @@ def _missing_evidence(
     needed = f"{parameters.min_folds} of {parameters.min_test_size} are needed"
     rules = {
         "its losses are not finite numbers": bool(np.isfinite([losses, reference]).all()),
-        f"judged on {len(sizes)} folds of {smallest} hours, {needed}": enough,
-        "cannot be judged: the price did not move": not enough or bool(reference.any()),
+        f"evaluated on {len(sizes)} folds of {smallest} hours, {needed}": enough,
+        "cannot be evaluated: the price did not move": not enough or bool(reference.any()),
     }
     return [broken for broken, holds in rules.items() if not holds]
 

@@ -123,7 +123,7 @@ def evaluate_challenger(
     found: dict[str, Any] = {"architecture": name, "recipe": recipe, "n_comparisons": context.n_comparisons}
     if served is None:
         reason = f"refused: {'; '.join([*faults, context.backtest.refused[name]])}"
-        edge = Verdict(publish=False, reason="no edge: there is no forecast to judge")
+        edge = Verdict(publish=False, reason="no edge: there is no forecast to evaluate")
         return ChallengerResult(**found, verdict=Verdict(publish=False, reason=reason), edge=edge)
     tested, quantiles = context.tested["close"], served.quantiles["close"]
     finite = all(np.isfinite(values).all() for values in served.quantiles.values())
