@@ -90,7 +90,7 @@ def parse_name(path: Path) -> tuple[str, str | None]:
     quoted = len(words) > 1 and words[1].upper() in QUOTES
     symbol = "".join(words[: 2 if quoted else 1]).upper()
     if not any(sign.isalpha() for sign in symbol):
-        raise DataError(f"{path}: the name does not tell a symbol", "name the file like BTCUSDT-1h.csv")
+        raise DataError(f"{path}: the name has no symbol", "name the file like BTCUSDT-1h.csv")
     return symbol, interval
 
 
