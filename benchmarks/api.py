@@ -178,7 +178,7 @@ def make_site(stack: ExitStack) -> Site:
 
 
 def publish(project: Path, exchange: str) -> Path:
-    """One short run: 90 days, judged on two short folds. Its model is copied for every other pair."""
+    """One short run: 90 days, evaluated on two short folds. Its model is copied for every other pair."""
     shutil.copytree(REPOSITORY / "conf/base", project / "conf/base")
     shutil.copy(REPOSITORY / "pyproject.toml", project)
     for name in ("conf/local", "src"):

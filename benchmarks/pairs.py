@@ -1,7 +1,7 @@
 """Many pairs: time, memory and cost by their number and by the pairs side by side.
 
 A replay exchange with a simulated market, in this process, gives 540 days of candles to each pair; ``har`` is
-trained, judged in eight folds, converted and published by ``kedro run --pipeline=all`` in an empty project. The
+trained, evaluated in eight folds, converted and published by ``kedro run --pipeline=all`` in an empty project. The
 reference, in the same run, is ``kedro run --pipeline=btc_usdt`` in another. The last line is one JSON object, of the
 last number of pairs:
 

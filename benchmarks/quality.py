@@ -1,7 +1,7 @@
 """How good every architecture is on a folder of kline files: walk-forward, against the baseline, hour by hour.
 
 ``make bench-quality DATA=<folder> OUT=<csv>``; ``python benchmarks/quality.py --help`` for the rest. Each pair is
-judged as ``kedro run`` judges it. What is read, what is measured and what the columns mean: docs/research/har.md.
+evaluated as ``kedro run`` evaluates it. What is read, what is measured and what the columns mean: docs/research/har.md.
 """
 
 import argparse
@@ -69,7 +69,7 @@ COLUMNS = (
     "fit_seconds",
 )
 FIRST_FIT = 3_240
-"""Forecast origins left to the first fit, 135 days: so that a year of candles is judged on the folds of a run."""
+"""Forecast origins left to the first fit, 135 days: so that a year of candles is evaluated on the folds of a run."""
 QUARTER, FORTNIGHT, YEAR = 2_160, 336, 8_760
 
 
@@ -79,7 +79,7 @@ class Job:
 
     Attributes:
         symbol: Such as ``BTCUSDT``.
-        architectures: Those whose common hours are judged.
+        architectures: Those whose common hours are evaluated.
         tested: Those among them that are.
     """
 
@@ -89,7 +89,7 @@ class Job:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge every file, print the tables, write the CSV; 1 if a file could not be judged."""
+    """Evaluate every file, print the tables, write the CSV; 1 if a file could not be evaluated."""
     options = _parser().parse_args(arguments)
     if options.symbol or options.data.is_file():
         judge_file(options).to_csv(options.out, index=False)
@@ -130,7 +130,7 @@ def plan_jobs(symbols: Sequence[str], names: tuple[str, ...]) -> Iterator[Job]:
 
 
 def judge_files(jobs: Sequence[Job], options: argparse.Namespace) -> list[str]:
-    """Do all jobs, one a core at a time; the CSV is written anew after each. What could not be judged, in words."""
+    """Do all jobs, one a core at a time; the CSV is written anew after each. What could not be evaluated, in words."""
     faults: dict[str, None] = {}
     tables: dict[int, pd.DataFrame] = {}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count() or 1) as pool:

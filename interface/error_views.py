@@ -39,7 +39,7 @@ class ErrorView:
 UNEXPECTED = ErrorView(
     "Something went wrong",
     "This page failed, and the error is in the log.",
-    "Reload the page. If it happens again, tell the operator what you did.",
+    "Reload the page. If it happens again, report to the operator what you did.",
 )
 
 

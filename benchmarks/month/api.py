@@ -52,7 +52,7 @@ class Api:
             self._process = None
 
     def past(self, pair: str) -> dict[str, object]:
-        """What it tells of past forecasts."""
+        """What it reports of past forecasts."""
         answer: dict[str, object] = self._ask(f"/api/v1/forecasts/{pair}").json()
         return answer
 

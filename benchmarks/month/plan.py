@@ -69,8 +69,8 @@ MONTH = (
     Event("storm", day(8, 14), 4, allowed=(FAILED, STALE)),
     Event("restart", day(10, 6), 1),
     # The losses of two such days outweigh all others in the gate's test while they are among its folds: skill cannot be
-    # told from luck (p is 0.02 to 0.13 on every later day, before it 0.00002), no refit takes over from the champion of
-    # day 14, and ten days later its owner is told that it is old. It is, until the end.
+    # distinguished from luck (p is 0.02 to 0.13 on every later day, before it 0.00002), no refit takes over from the
+    # champion of day 14, and ten days later an alert reports that it is old. It is, until the end.
     Event("crash", day(12), 48, expected=(AlertKind.MODEL_OLD,), after=day(16)),
     Event("silent", day(15, 20), 6, expected=(STALE,)),
     Event("store", day(18, 2), 3, expected=(AlertKind.STORE_DOWN,), allowed=(FAILED, LATE, AlertKind.API_NOT_READY)),

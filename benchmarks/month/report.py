@@ -91,7 +91,7 @@ def report(month: Month) -> Iterator[str]:
     yield "What went wrong:"
     for event in month.plan.events:
         yield f"  day {event.start // 24:2d} {event.start % 24:02d}:00  {event.name}, {event.hours} h"
-    yield "What was told:"
+    yield "What was sent:"
     for each in month.outcome.told:
         yield f"  day {each.hour // 24:2d} {each.hour % 24:02d}h  {each.event:8s} {each.text}"
     raised = [each for each in month.outcome.told if each.event == "raised"]

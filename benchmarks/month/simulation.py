@@ -32,7 +32,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 @dataclass
 class Raised:
-    """An alert as it was told."""
+    """An alert as it was sent."""
 
     hour: int
     event: str
@@ -45,7 +45,7 @@ class Outcome:
     """What the month has come to.
 
     Attributes:
-        told: Everything that was told, in order.
+        told: Everything that was sent, in order.
         failures: Runs that failed, by their error.
         retrained: Trainings that ended well.
         sizes: Megabytes of the store by hour.

@@ -21,7 +21,7 @@ _MINUTE = "%Y-%m-%d %H:%M"
 
 
 def show() -> None:
-    """The page; members are told whom to ask."""
+    """The page; members see whom to ask."""
     layout.header("Admin", "Users and their limits, the models that are served, and runs.")
     if not session.user().is_admin:
         error_views.show(error_views.of_error(ApiError("only admins may see this page", status=403)))

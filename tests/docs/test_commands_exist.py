@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type exists, and what they link is there."""
+"""What the pages ask a reader to type exists, and what they link is there."""
 
 import os
 import re

@@ -97,7 +97,7 @@ def live_through(story: Story) -> None:
     card = story.path("06_models", "card.md") / served.version / "card.md"
     assert "**Published by a demotion.**" in card.read_text()
 
-    # Its owner is told.
+    # An alert reports it.
     found = {alert.kind: alert.text for alert in find_alerts("local", story.exchange.clock.now()).alerts}
     assert found.keys() == {AlertKind.DEMOTION}
     assert "the next challenger that passes the gate replaces it" in found[AlertKind.DEMOTION]

@@ -126,5 +126,5 @@ def test_a_first_run_that_is_killed_publishes_nothing_and_its_verdict_is_no_seco
     pd.testing.assert_frame_equal(verdicts.head(len(killed)), killed)
     har = verdicts[verdicts["architecture"] == "har"]
     assert har["version"].nunique() == len(har) == 2
-    # One recipe, judged twice on a day, was tried once.
+    # One recipe, evaluated twice on a day, was tried once.
     assert har["n_comparisons"].tolist() == [1, har["at"].dt.date.nunique()]

@@ -122,8 +122,8 @@ def test_a_shift_of_three_deviations_is_drift() -> None:
 
 
 def test_hours_that_resemble_their_neighbours_are_no_drift_by_themselves() -> None:
-    # Independent rows of the same number would be told apart from the training rows in nearly every market: a test that
-    # takes hours for independent reports drift every time.
+    # Independent rows of the same number would differ from the training rows in nearly every market: a test that takes
+    # hours for independent reports drift every time.
     pairs = [(two_features(8_760, seed), two_features(LENGTH, 100 + seed)) for seed in range(40)]
     found = [ks_2samp(training["calm"], recent["calm"]).pvalue < 0.05 for training, recent in pairs]
     drifted = [measure_drift(training, recent, DRIFT).drifted for training, recent in pairs]
