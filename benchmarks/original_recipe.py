@@ -2,8 +2,8 @@
 
 Both are ``kedro run --pipeline=btc_usdt`` in an empty project, on 540 days of a simulated market. Today's is the whole
 of it with ``har``: fetched, fitted, evaluated in eight folds, converted and published. The recipe's ends once its
-network is trained (``lstm_levels``; no folds, no publishing), and is cut short: ``--epochs 1``, where it would run until its
-validation loss stops falling, some 7 to 17 of at most 100. The last line is one JSON object:
+network is trained (``lstm_levels``; no folds, no publishing), and is cut short: ``--epochs 1``, where it would run
+until its validation loss stops falling, some 7 to 17 of at most 100. The last line is one JSON object:
 
 - ``har_s``, ``har_cpu_s``: seconds that pass, and that the process computes, for today's retrain;
 - ``recipe_s``, ``recipe_cpu_s``, ``epochs``: for so many epochs of the recipe;
