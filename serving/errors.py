@@ -31,6 +31,8 @@ from serving.logs import request_id
 MEDIA_TYPE = "application/problem+json"
 INFERENCE_PREFIX = "/v2"
 """Prefix of the Open Inference Protocol."""
+MAX_PROBLEMS = 10
+"""Problems of an invalid request that its error names."""
 
 STATUS = {
     "bad_tensor": 400,
@@ -146,7 +148,8 @@ def to_serving_error(exc: BaseException) -> ServingError:
         return exc
     if isinstance(exc, RequestValidationError):
         # Without the input, which may be a password.
-        problems = [f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in exc.errors()]
+        first = exc.errors()[:MAX_PROBLEMS]
+        problems = [f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in first]
         return ServingError("invalid_request", "; ".join(problems), _DOCUMENTATION)
     if isinstance(exc, HTTPException):
         status = HTTPStatus(exc.status_code)

@@ -65,13 +65,19 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
+# An error for each of thousands of items would take seconds.
+_Row = Annotated[list[float], Field(fail_fast=True)]
+_Matrix = Annotated[list[_Row], Field(fail_fast=True)]
+_Cube = Annotated[list[_Matrix], Field(fail_fast=True)]
+
+
 class InputTensor(BaseModel):
     """Unscaled features of consecutive hourly candles, oldest first: [window, lookback, feature], flat or nested."""
 
     name: str
     shape: list[Annotated[int, Field(ge=1, le=1_000_000)]] = Field(min_length=3, max_length=3)
     datatype: str
-    data: list[float] | list[list[float]] | list[list[list[float]]]
+    data: _Row | _Matrix | _Cube
     parameters: dict[str, Any] = {}
 
 

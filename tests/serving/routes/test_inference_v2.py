@@ -111,6 +111,24 @@ def test_too_many_windows_and_too_large_a_body_are_refused(api) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "request_entity_too_large")
 
 
+@pytest.mark.parametrize("item", ["", [""], [[""]]])
+def test_data_with_thousands_of_errors_are_refused_with_the_first_of_them(api, item: Any) -> None:
+    request = asked(features(api), data=[item] * 20_000)
+    answer = api.client.post(INFER, json=request, headers=api.bearer())
+
+    told = answer.json()
+    assert (answer.status_code, told["code"]) == (422, "invalid_request")
+    assert "should be a valid number" in told["error"]
+    assert len(told["error"].split("; ")) <= 4, "one for each way to nest the data, and the remedy"
+
+
+def test_only_the_first_ten_problems_of_a_request_are_named(api) -> None:
+    body = {"holdings": [{"pair": "btc_usdt"}] * 20}
+    detail = api.client.post("/api/v1/risk/portfolio", json=body, headers=api.bearer()).json()["detail"]
+
+    assert detail.split("; ") == [f"holdings.{at}.size: Field required" for at in range(10)]
+
+
 @pytest.mark.parametrize("pair", ["btc_usdt", "nope_usdt"])
 @pytest.mark.parametrize("path", ["/v2/models/{}/infer", "/api/v1/stream/{}"])
 def test_who_sends_no_token_learns_nothing_of_the_pair(api, path: str, pair: str) -> None:
