@@ -33,8 +33,10 @@ class Owner:
         self.titles: list[str] = []
         self.inbox: list[str] = []
         self.reachable = True
+        self.n_attempts = 0
 
     def receive(self, title: str, body: str) -> bool:
+        self.n_attempts += 1
         if self.reachable:
             self.titles.append(title)
             self.inbox.append(body)
@@ -87,6 +89,17 @@ def test_a_message_that_did_not_arrive_is_sent_with_the_next_check_unless_its_pr
         owner.check(*lost)
         owner.reachable = True
         assert owner.check(*then, after=MINUTE) == expected
+
+
+def test_what_no_address_takes_is_tried_again_within_the_limit_of_an_hour(owner: Owner) -> None:
+    owner.reachable = False
+    for _ in range(24):
+        owner.check(STALE, after=5 * MINUTE)
+
+    # Six in each of the two hours.
+    assert owner.n_attempts == 12
+    owner.reachable = True
+    assert owner.check(STALE, after=HOUR) == ["⚠ btc_usdt: stale"]
 
 
 def test_messages_are_limited_and_nothing_is_lost() -> None:

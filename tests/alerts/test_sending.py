@@ -2,7 +2,9 @@
 
 import pytest
 
-from make_us_rich.alerts.sending import ADDRESSES, MAX_LENGTH, mask, send_message
+from make_us_rich.alerts.sending import ADDRESSES, MAX_LENGTH, mask, send_message, send_test
+from make_us_rich.domain.errors import ParameterError
+from network import free_port
 
 SECRET = "hunter22hunter"
 
@@ -24,9 +26,25 @@ def test_a_message_that_does_not_arrive_is_logged_without_its_address(
         monkeypatch.setenv(ADDRESSES, address)
         assert not send_message("a title", "a body")
 
-    assert "was not delivered to every address" in caplog.text
+    assert f"the message was not delivered to address 1 of {ADDRESSES}" in caplog.text
     assert f"address 1 of {ADDRESSES} is unknown to Apprise" in caplog.text
     assert "s3cr3t" not in caplog.text
+
+
+def test_a_message_that_one_address_takes_is_sent_and_the_others_are_logged(
+    webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = f"json://127.0.0.1:{free_port()}/s3cr3t"
+    monkeypatch.setenv(ADDRESSES, f"{dead} nonsense-s3cr3t {webhook.url}")
+
+    assert send_message("a title", "a body")
+    assert len(webhook.messages) == 1
+    assert caplog.messages == [
+        f"the message was not delivered to address 1 of {ADDRESSES}",
+        f"address 2 of {ADDRESSES} is unknown to Apprise",
+    ]
+    with pytest.raises(ParameterError, match="was not delivered to every address"):
+        send_test()
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class AlertRules(FrozenModel):
         api_timeout_seconds: For the API's readiness.
         cooldown_minutes: An alert is not raised again within this time, even if it was resolved in between.
         repeat_interval_hours: An alert that lasts is sent again after this time.
-        max_messages_per_hour: Further alerts wait.
+        max_messages_per_hour: Including those that did not arrive; further alerts wait.
     """
 
     max_run_age_minutes: float = Field(gt=0)
@@ -94,7 +94,7 @@ class AlertState(FrozenModel):
     open: dict[str, OpenAlert] = Field(default_factory=dict)  # by the alert's key
     resolved: dict[str, OpenAlert] = Field(default_factory=dict)  # not yet reported as resolved
     raised: dict[str, datetime] = Field(default_factory=dict)  # when each was last sent, within the cooldown
-    messages: tuple[datetime, ...] = ()  # when they were sent, within the last hour
+    messages: tuple[datetime, ...] = ()  # when each was tried, within the last hour
     notifications: tuple[Notification, ...] = ()  # the newest last
 
     @classmethod

@@ -63,14 +63,14 @@ def send_changes(
 ) -> tuple[AlertState, tuple[Notification, ...]]:
     """Send one message about what has changed since the previous state, or none; the new state, and what was sent.
 
-    What could not be sent is tried again at the next check.
+    What no address took is tried again at the next check, within the limit of messages an hour.
 
     Args:
         state: After the previous check.
         alerts: Every current problem; those of the state that are not among them are resolved.
         rules: How often an alert is sent.
         now: UTC.
-        send: Sends a title and a body, and returns whether they arrived.
+        send: Sends a title and a body, and returns whether an address took them.
     """
     state = _update(state, alerts, rules, now)
     due = tuple(_due(state, rules, now))
@@ -78,7 +78,7 @@ def send_changes(
         return state, ()
     if len(state.messages) >= rules.max_messages_per_hour:
         log.warning(
-            "the limit of messages an hour is reached (%d sent); %d alerts are deferred", len(state.messages), len(due)
+            "the limit of messages an hour is reached (%d tried); %d alerts are deferred", len(state.messages), len(due)
         )
         return state, ()
     raised = [each.alert.key for each in due if each.event != Event.RESOLVED]
@@ -86,6 +86,7 @@ def send_changes(
         log.log(logging.INFO if each.event == Event.RESOLVED else logging.WARNING, "alert: %s", each.text)
     title = f"{len(raised)} alert{'s' if len(raised) > 1 else ''}" if raised else "resolved"
     body = "\n".join(f"{'✓' if each.event == Event.RESOLVED else '⚠'} {each.text}" for each in due)
+    state = state.model_copy(update={"messages": (*state.messages, now)})
     if not send(f"Make Us Rich: {title}", body):
         return state, ()
     notified = {key: state.open[key].model_copy(update={"notified": now}) for key in raised}
@@ -93,7 +94,6 @@ def send_changes(
         "open": {**state.open, **notified},
         "resolved": {},
         "raised": {**state.raised, **dict.fromkeys(raised, now)},
-        "messages": (*state.messages, now),
         "notifications": (*state.notifications, *due)[-100:],
     }
     return state.model_copy(update=update), due

@@ -47,29 +47,39 @@ def send_message(title: str, body: str) -> bool:
     """Send a message to the addresses in ``MAKE_US_RICH_ALERT_URLS``; without any, there is only the log.
 
     Returns:
-        Whether it has arrived everywhere; what failed is in the log.
+        Whether an address took it, to which it must not be sent again; what failed is in the log.
     """
+    delivered = _deliver(title, body)
+    return any(delivered) or not delivered
+
+
+def _deliver(title: str, body: str) -> list[bool]:
+    """Send a message, and return for each address whether it took it."""
     addresses = [each for each in re.split(r"[\s,]+", os.environ.get(ADDRESSES, "")) if each]
-    if not addresses:
-        return True
     body = body if len(body) <= MAX_LENGTH else f"{body[: MAX_LENGTH - 1]}…"
+    return [_send(number, address, title, body) for number, address in enumerate(addresses, start=1)]
+
+
+def _send(number: int, address: str, title: str, body: str) -> bool:
+    """Send a message to one address, which the log names by its number."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Of the packages that its services import.
             import apprise
 
             logging.getLogger("apprise").setLevel(logging.CRITICAL)  # It logs addresses with their tokens.
-            services = apprise.Apprise()
-            for number, address in enumerate(addresses, start=1):
-                if not services.add(address):
-                    log.warning("address %d of %s is unknown to Apprise", number, ADDRESSES)
-            sent = bool(services.notify(title=title, body=body)) and len(services) == len(addresses)
+            service = apprise.Apprise()
+            if not service.add(address):
+                log.warning("address %d of %s is unknown to Apprise", number, ADDRESSES)
+                return False
+            sent = bool(service.notify(title=title, body=body))
     except Exception as exc:
         # Whatever an external service does, the run that reports a problem goes on.
-        log.warning("the message was not sent: %s: %s", type(exc).__name__, mask(str(exc)))
+        problem = f"{type(exc).__name__}: {mask(str(exc))}"
+        log.warning("the message was not sent to address %d of %s: %s", number, ADDRESSES, problem)
         return False
     if not sent:
-        log.warning("the message was not delivered to every address")
+        log.warning("the message was not delivered to address %d of %s", number, ADDRESSES)
     return sent
 
 
@@ -77,9 +87,9 @@ def send_test() -> None:
     """Send a test message.
 
     Raises:
-        ParameterError: There is no address, or the message did not arrive.
+        ParameterError: There is no address, or the message did not arrive at each.
     """
     if not os.environ.get(ADDRESSES, "").strip():
         raise ParameterError(f"{ADDRESSES} is not set", "set it to a Discord webhook, or another URL of Apprise")
-    if not send_message("Make Us Rich: a test", "Alerts arrive here. Nothing is wrong."):
+    if not all(_deliver("Make Us Rich: a test", "Alerts arrive here. Nothing is wrong.")):
         raise ParameterError("the test message was not delivered to every address", "see the log above for the cause")
