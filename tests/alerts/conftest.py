@@ -10,7 +10,7 @@ from network import HttpServer
 
 
 class Webhook(HttpServer):
-    """Takes messages, or refuses them with a status; answers a GET with the API's readiness."""
+    """Takes messages, or refuses them with a status; answers a GET with the API's readiness, or a gateway's page."""
 
     def __init__(self) -> None:
         super().__init__(self.answer)
@@ -21,7 +21,7 @@ class Webhook(HttpServer):
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, str, dict[str, str]]:
         if method == "GET":
-            return 503, json.dumps(self.ready), {}
+            return (502, self.ready, {}) if isinstance(self.ready, str) else (503, json.dumps(self.ready), {})
         if self.status == 200:
             self.messages.append(json.loads(body))
             self.paths.append(path)

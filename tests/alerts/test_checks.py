@@ -152,9 +152,14 @@ def test_a_demotion_is_an_alert_while_the_baseline_is_served(site: Site) -> None
             "accounts and quotas: the database does not answer; restart the database",
         ),
         ([1], "api_not_ready", "the API at {} answers 503 without its readiness; check its log, or restart it"),
+        (
+            "<html>Bad Gateway</html>",
+            "api_not_ready",
+            "the API at {} answers 502 without its readiness; check its log, or restart it",
+        ),
         (None, "api_not_ready", "the API at {} does not answer (ConnectionError); check its log, or restart it"),
     ],
-    ids=["not ready", "database down", "nonsense", "gone"],
+    ids=["not ready", "database down", "nonsense", "a gateway's page", "gone"],
 )
 def test_an_api_that_is_not_ready_is_an_alert(
     site: Site, webhook, monkeypatch: pytest.MonkeyPatch, answer: object, kind: str, text: str

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
@@ -112,12 +113,14 @@ def check_api(rules: AlertRules) -> Iterator[Alert]:
         return
     session = requests.Session()
     session.trust_env = False
+    found = None
     try:
         with session, session.get(f"{address.rstrip('/')}/readyz", timeout=rules.api_timeout_seconds) as answer:
-            found = answer.json()
-        problem = f"answers {answer.status_code} without its readiness"
+            problem = f"answers {answer.status_code} without its readiness"
+            with suppress(requests.JSONDecodeError):
+                found = answer.json()
     except requests.RequestException as exc:
-        found, problem = None, f"does not answer ({type(exc).__name__})"
+        problem = f"does not answer ({type(exc).__name__})"
     if not isinstance(found, dict) or "ready" not in found:
         text = f"the API at {address} {problem}; check its log, or restart it"
         yield Alert(kind=AlertKind.API_NOT_READY, subject="api", text=text)
