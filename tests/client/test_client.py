@@ -33,7 +33,7 @@ from make_us_rich.client import (
 from make_us_rich.client import api as api_module
 from make_us_rich.client.alerts import Stale
 from make_us_rich.client.api import Api, Call
-from make_us_rich.client.schemas import Fan, Pairs, Schema, Usage
+from make_us_rich.client.schemas import Fan, Pairs, Problem, Schema, Usage
 from network import free_port
 from processes import NOW, REPO, ApiProcess, published_api
 
@@ -305,6 +305,39 @@ def test_what_does_not_pass_ends_in_an_error(
     with pytest.raises(ApiError, match=message):
         Client(transport=transport).pairs()
     assert (len(seen), len(waits)) == (attempts, attempts - 1)
+
+
+RESET = {"X-RateLimit-Limit": "1", "X-RateLimit-Reset": "1740787200"}
+USED_UP = Problem(
+    type="", title="", status=429, detail="used up", instance="", code="quota_exceeded", request_id="a"
+).model_dump()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({"X-RateLimit-Reset": "60"}, None, None),
+        ({"X-RateLimit-Reset": "60", "X-RateLimit-Limit": "10, 10;w=60", "Retry-After": "60"}, None, 60),
+        ({"X-RateLimit-Reset": "60.5", "Retry-After": "7"}, None, 7),
+        ({"X-RateLimit-Reset": "Sat, 01 Mar 2025 00:00:00 GMT", "Retry-After": "7"}, None, 7),
+        ({"Retry-After": "60.5"}, None, None),
+        ({"Retry-After": "9" * 20}, None, None),
+        (RESET | {"X-RateLimit-Reset": "60.5", "Retry-After": "7"}, USED_UP, 7),
+        ({"X-RateLimit-Reset": "1740787200", "Retry-After": "7"}, USED_UP, 7),
+        (RESET | {"X-RateLimit-Reset": "9" * 20}, USED_UP, None),
+    ],
+)
+def test_a_429_of_a_gateway_is_an_error_of_the_client(
+    headers: dict[str, str], body: dict[str, Any] | None, seconds: float | None
+) -> None:
+    transport, _ = scripted(httpx.Response(429, headers=headers, json=body))
+    kind = QuotaExceededError if body else UnavailableError
+
+    with pytest.raises(ApiError) as raised:
+        Client(transport=transport).pairs()
+    reset_at = raised.value.reset_at
+    assert type(raised.value) is kind
+    assert (reset_at and (reset_at - datetime.now(UTC)).total_seconds()) == (seconds and pytest.approx(seconds, abs=2))
 
 
 def test_frames_say_that_they_need_pandas(monkeypatch: pytest.MonkeyPatch) -> None:

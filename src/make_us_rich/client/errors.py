@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -90,12 +91,21 @@ def error_of(response: httpx.Response) -> ApiError:
     else:
         kind = _KINDS.get(problem.code, kind)
         error = kind(problem.detail, problem.remedy, problem.code, status, problem.request_id)
-    if status == 429 and "x-ratelimit-reset" in headers:
-        error.limit = int(headers["x-ratelimit-limit"])
-        error.reset_at = datetime.fromtimestamp(int(headers["x-ratelimit-reset"]), UTC)
+    limit, reset = headers.get("x-ratelimit-limit", ""), headers.get("x-ratelimit-reset", "")
+    # A gateway's headers of these names have other units, such as seconds from now.
+    if isinstance(error, QuotaExceededError) and limit.isdecimal() and reset.isdecimal():
+        error.limit, error.reset_at = int(limit), _moment(float(reset))
     elif (seconds := retry_after(response)) is not None:
-        error.reset_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        error.reset_at = _moment(time.time() + seconds)
     return error
+
+
+def _moment(timestamp: float) -> datetime | None:
+    """A time in seconds since 1970, UTC; None beyond the calendar."""
+    try:
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def retry_after(response: httpx.Response) -> float | None:
