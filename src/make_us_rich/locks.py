@@ -1,4 +1,4 @@
-"""One run for each pair: a kernel lock in a folder, a lease in a bucket."""
+"""Locks on pairs and on the files of datasets: the kernel's in a folder, a lease in a bucket."""
 
 import fcntl
 import json
@@ -8,17 +8,23 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from make_us_rich.domain.errors import LockedError
+from fsspec.implementations.local import LocalFileSystem
+from kedro.io import DataCatalog
+
+from make_us_rich.domain.errors import LockedError, StorageError
 from make_us_rich.storage import call_bucket, explain, s3_code, storage_errors
 
 RENEW_SECONDS = 20.0
 STALE_SECONDS = 60.0
+FILE_SECONDS = 3.0
+"""The longest wait for a file that another process holds."""
 
 _CONDITION_FAILED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409", "NoSuchKey"}
 
@@ -82,6 +88,32 @@ def pair_lock(
         file.write(json.dumps(_describe_holder()))
         file.flush()
         yield HeldLock()
+
+
+@contextmanager
+def file_lock(catalog: DataCatalog, name: str) -> Iterator[None]:
+    """Hold the file of a dataset while it is loaded, changed and saved; its lock is in the same folder.
+
+    A file that cannot be locked within ``FILE_SECONDS`` is used all the same, since its user must not fail for that.
+    """
+    dataset: Any = catalog[name]
+    path, fs = dataset._filepath, dataset._fs
+    folder = path.parent.as_posix()
+    root = folder if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(folder)
+    credentials = deepcopy(dataset._credentials)  # With the same ones, s3fs gives the client of the dataset.
+    deadline = time.monotonic() + FILE_SECONDS
+    with ExitStack() as held:
+        while True:
+            try:
+                # Of a killed process the lease is stale soon; a request must end within the renewal's interval.
+                held.enter_context(pair_lock(root, path.stem, credentials, renew=5, stale=15))
+                break
+            except (LockedError, StorageError) as exc:
+                if isinstance(exc, StorageError) or time.monotonic() >= deadline:
+                    _log.warning("%s: used without its lock: %s", name, exc)
+                    break
+            time.sleep(0.2)
+        yield
 
 
 def _refusal(pair: str, holder: dict[str, str]) -> LockedError:

@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from kedro.io import DataCatalog
 
+from make_us_rich.datasets.files import OptionalJSONDataset
 from make_us_rich.domain.errors import LockedError, StorageError
-from make_us_rich.locks import pair_lock
+from make_us_rich.locks import file_lock, pair_lock
 from network import wait_until
 
 HOLDER = """
@@ -104,6 +106,15 @@ def test_a_run_that_lost_its_lease_is_reported_before_it_publishes(lease):
             time.sleep(6)  # Until the next renewal.
             with pytest.raises(LockedError, match="another run may hold the pair, so run it again"):
                 held.check()
+
+
+def test_a_file_is_held_while_it_is_changed_and_free_afterwards(where):
+    folder, _, credentials = where
+    catalog = DataCatalog({"runs": OptionalJSONDataset(filepath=f"{folder}/runs.json", credentials=credentials)})
+    with file_lock(catalog, "runs"), pytest.raises(LockedError), pair_lock(folder, "runs", credentials):
+        pass
+    with pair_lock(folder, "runs", credentials):
+        pass
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):

@@ -119,7 +119,8 @@ class AtomicDataset(AbstractVersionedDataset[Any, Any]):
         ``version`` is None when the file is not versioned; ``metadata`` is for plugins such as Kedro-Viz.
         """
         protocol, path = get_protocol_and_path(filepath, version)
-        self._fs = fsspec.filesystem(protocol, **deepcopy(credentials or {}))
+        self._credentials = credentials or {}
+        self._fs = fsspec.filesystem(protocol, **deepcopy(self._credentials))  # s3fs changes its arguments.
         self._saved_version: str | None = None
         self.metadata = metadata
         super().__init__(PurePosixPath(path), version, self._fs.exists, self._fs.glob)
