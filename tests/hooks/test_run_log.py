@@ -1,5 +1,7 @@
 """Runs of whole pipelines are recorded in the run log, however they end."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import LockedError
 from make_us_rich.domain.run_log import PipelineRun, read_runs
 from make_us_rich.hooks.run_log import RunLogHooks
+from make_us_rich.locks import pair_lock
 from synthetic import RUN
 
 NOW = datetime(2025, 3, 1, 10, 2, tzinfo=UTC)
@@ -28,6 +31,15 @@ class Refuses:
     @hook_impl
     def before_pipeline_run(self) -> None:
         raise LockedError("btc_usdt: another run holds it; wait for it to end")
+
+
+class SlowDataset(OptionalJSONDataset):
+    """A run log that takes so long to load that another process loads it meanwhile."""
+
+    def load(self) -> Any:
+        log = super().load()
+        time.sleep(0.3)
+        return log
 
 
 class Runs:
@@ -82,6 +94,28 @@ def test_a_run_that_another_hook_refuses_is_recorded(tmp_path: Path) -> None:
         runs.begin()
 
     assert runs.recorded[0].reason == "btc_usdt: another run holds it; wait for it to end"
+
+
+def test_of_two_processes_neither_loses_what_the_other_records(tmp_path: Path) -> None:
+    one, other = Runs(tmp_path), Runs(tmp_path)
+    other.now += MINUTE
+    for each in (one, other):
+        each.catalog["btc_usdt.runs"] = SlowDataset(filepath=str(each.path))
+    one.begin()
+    with ThreadPoolExecutor() as pool:
+        for made in (pool.submit(other.begin), pool.submit(one.end)):
+            made.result()
+
+    assert {(run.started, run.ended is None) for run in one.recorded} == {(NOW, False), (NOW + MINUTE, True)}
+
+
+def test_a_log_that_stays_locked_is_written_all_the_same_within_seconds(runs: Runs) -> None:
+    started = time.monotonic()
+    with pair_lock(str(runs.path.parent), "runs"):
+        runs.begin()
+
+    assert runs.recorded
+    assert time.monotonic() - started < 5
 
 
 def test_a_success_after_two_missed_hours_reports_it(runs: Runs) -> None:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from make_us_rich.domain.run_log import MONITORING, PipelineRun, read_runs, update_runs, write_runs
+from make_us_rich.locks import file_lock
 from make_us_rich.scheduler.due import Task
 from make_us_rich.scheduler.job import Job, JobLog
 from network import wait_until
@@ -133,6 +136,25 @@ def test_a_run_that_could_not_record_its_end_has_one_entry_by_the_job(site: Site
     (run,) = [run for run in site.stored("btc_usdt") if run.pipeline == "btc_usdt" and run.hour == NOON]
     assert (run.exit_code, run.reason) == (code, "last line of btc_usdt")
     assert run.ended == site.now - timedelta(minutes=1)
+
+
+def test_a_job_that_records_a_killed_run_waits_for_another_process_and_retains_its_record(site: Site) -> None:
+    site.silent.add("btc_usdt")
+    tuning = PipelineRun(pair="btc_usdt", pipeline="tune_btc_usdt", started=site.now)
+
+    def recorded() -> set[str]:
+        return {run.pipeline for run in site.stored("btc_usdt") if run.hour == NOON}
+
+    with ThreadPoolExecutor() as pool:
+        with file_lock(site.catalog, "btc_usdt.runs"):
+            job = pool.submit(site.work)
+            wait_until(lambda: "UTC btc_usdt started" in site.text)
+            time.sleep(0.3)
+            assert recorded() == {"monitor_btc_usdt"}
+            site.store(tuning)
+        job.result()
+
+    assert recorded() == {"monitor_btc_usdt", "tune_btc_usdt", "btc_usdt"}
 
 
 def test_when_the_hour_changes_its_forecasts_come_before_the_next_model(site: Site) -> None:

@@ -14,6 +14,7 @@ from make_us_rich.domain.live import LiveScores
 from make_us_rich.domain.run import utc_now
 from make_us_rich.domain.run_log import MONITORING, PipelineRun, missed_hours, read_runs, update_runs, write_runs
 from make_us_rich.hooks.run import pairs_of
+from make_us_rich.locks import file_lock
 from make_us_rich.runners.fan_out import fans_out
 from make_us_rich.runners.pair_run import is_filtered, own_pipelines
 from make_us_rich.storage import explain, own_error
@@ -88,7 +89,7 @@ def _result(catalog: DataCatalog, run: PipelineRun) -> tuple[str, bool | None]:
 
 def _record(catalog: DataCatalog, run: PipelineRun) -> None:
     name = f"{run.pair}.runs"
-    with _logging_errors(name):
+    with _logging_errors(name), file_lock(catalog, name):
         runs = read_runs(catalog.load(name), run.pair)
         missed = missed_hours(runs, run.pipeline, run.hour)
         catalog.save(name, write_runs(update_runs(runs, run.model_copy(update={"missed": missed}))))

@@ -18,6 +18,7 @@ from kedro.io import DataCatalog
 from make_us_rich.domain.klines import hour_of
 from make_us_rich.domain.run import utc_now
 from make_us_rich.domain.run_log import PipelineRun, missed_hours, read_runs, update_runs, write_runs
+from make_us_rich.locks import file_lock
 from make_us_rich.scheduler.due import Task, next_task
 from make_us_rich.storage import explain
 
@@ -108,8 +109,8 @@ class Job:
         if run.ended is None or run.ok != (code == 0):
             # The run could not record its end: it was killed, or failed before its first hook.
             run = run.model_copy(update={"ended": self.clock(), "exit_code": code, "reason": reason})
-            runs = self._logs[pair] = update_runs(self._logs[pair], run)
-            with self._reporting_errors(pair):
+            with self._reporting_errors(pair), file_lock(self.catalog, f"{pair}.runs"):
+                runs = self._logs[pair] = update_runs(self._load(pair), run)
                 self.catalog.save(f"{pair}.runs", write_runs(runs))
         seconds = (self.clock() - started).total_seconds()
         result = "succeeded" if run.ok else f"failed with exit code {code}"
