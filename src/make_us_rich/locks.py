@@ -18,7 +18,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import DataCatalog
 
-from make_us_rich.domain.errors import LockedError, StorageError
+from make_us_rich.domain.errors import LockedError, MakeUsRichError, StorageError
 from make_us_rich.storage import call_bucket, explain, s3_code, storage_errors
 
 RENEW_SECONDS = 20.0
@@ -182,6 +182,8 @@ class _Lease(HeldLock):
             held = self._head()
             if held is not None and held["ETag"] == self._tag:
                 self._fs.call_s3("delete_object", **self._object)
+        except MakeUsRichError:  # No answer of the store: a signal that stops the run.
+            raise
         except Exception as exc:  # The result of the run matters more.
             _log.warning("%s: the lease was not released: %s", self._pair, explain(exc) or exc)
 

@@ -15,6 +15,7 @@ from kedro.io import DataCatalog
 from make_us_rich.datasets.files import OptionalJSONDataset
 from make_us_rich.domain.errors import LockedError, StorageError
 from make_us_rich.locks import file_lock, pair_lock
+from make_us_rich.runners.pair_process import RunStoppedError
 from network import wait_until
 
 HOLDER = """
@@ -106,6 +107,14 @@ def test_a_run_that_lost_its_lease_is_reported_before_it_publishes(lease):
             time.sleep(6)  # Until the next renewal.
             with pytest.raises(LockedError, match="another run may hold the pair, so run it again"):
                 held.check()
+
+
+def test_a_signal_that_stops_the_run_is_not_lost_while_the_lease_is_released(lease, monkeypatch):
+    def stop(held):
+        raise RunStoppedError("the run was stopped", "run the pair again")
+
+    with pytest.raises(RunStoppedError), pair_lock(*lease) as held:
+        monkeypatch.setattr(type(held), "_head", stop)
 
 
 def test_a_file_is_held_while_it_is_changed_and_free_afterwards(where):
