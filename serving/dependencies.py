@@ -14,7 +14,7 @@ from starlette.types import Scope
 from serving.accounts.accounts import Accounts
 from serving.accounts.quota import QuotaGrant
 from serving.accounts.tables import ADMIN, User
-from serving.accounts.tokens import LOGIN
+from serving.accounts.tokens import LOGIN, Authenticator, Owner
 from serving.errors import ServingError, UnauthorizedError, to_serving_error
 from serving.forecasts.models import ServedModel
 from serving.forecasts.service import ForecastService
@@ -98,9 +98,10 @@ def token_of(scope: Scope) -> str:
     return query_token
 
 
-async def require_token(request: Request, _bearer: Bearer, _query: QueryToken) -> None:
+async def require_token(request: Request, _bearer: Bearer, _query: QueryToken) -> Owner:
     """Refuse a request without a valid token before its other parameters are checked; nothing is counted."""
-    await request.app.state.accounts.authenticator.authenticate(token_of(request.scope))
+    authenticator: Authenticator = request.app.state.accounts.authenticator
+    return await authenticator.authenticate(token_of(request.scope))
 
 
 @asynccontextmanager

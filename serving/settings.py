@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     streams: int = Field(500, ge=0)
     """Maximum number of open streams of a process."""
 
+    user_streams: int = Field(20, ge=0)
+    """Maximum number of open streams of a user in a process."""
+
     shutdown_seconds: int = Field(10, ge=1)
     """Maximum time for open requests to finish when the process is stopped."""
 

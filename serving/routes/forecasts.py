@@ -1,6 +1,7 @@
 """The forecast of a pair, its past forecasts, and new ones as server-sent events."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from make_us_rich.client.schemas import PastForecasts, Prediction
+from serving.accounts.tokens import Owner
 from serving.dependencies import (
     QUOTA_HEADERS,
     TOKEN_SECURITY,
@@ -135,7 +137,8 @@ class Broadcaster:
     def __init__(self) -> None:
         self.closing = False
         """The process is about to end, so streams must end too."""
-        self.subscribers = 0
+        self.subscribers: Counter[int] = Counter()
+        """Open streams by user."""
         self.published = asyncio.Event()
         """Set at the next new forecast, then replaced; get it before you check for a new forecast."""
         self._loop = asyncio.get_running_loop()
@@ -155,6 +158,23 @@ class Broadcaster:
         self.published = asyncio.Event()
 
 
+async def _subscribe(request: Request, owner: Annotated[Owner, Depends(require_token)]) -> AsyncIterator[None]:
+    """Hold one of the streams of the process and of the user from before the first event until the response ends."""
+    subscribers, settings = request.app.state.broadcaster.subscribers, request.app.state.settings
+    for n_open, limit, whose in (
+        (subscribers.total(), settings.streams, "this process"),
+        (subscribers[owner.user_id], settings.user_streams, "a user"),
+    ):
+        if n_open >= limit:
+            message = f"the limit of {limit} open streams of {whose} is reached"
+            raise ServingError("too_many_streams", message, "try again later, or use /predict")
+    subscribers[owner.user_id] += 1
+    try:
+        yield
+    finally:
+        subscribers -= Counter([owner.user_id])  # Leaves out users without any.
+
+
 _EVENTS: dict[str, Any] = {
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
     "description": "The events",
@@ -164,7 +184,7 @@ _EVENTS: dict[str, Any] = {
 @router.get(
     "/stream/{pair}",
     summary="Stream the forecasts of a pair",
-    dependencies=[Depends(require_token)],
+    dependencies=[Depends(require_token), Depends(_subscribe)],
     response_class=StreamingResponse,
     responses={200: _EVENTS, **answers(401, 404, 422, 429, 503)},
 )
@@ -175,9 +195,6 @@ async def stream(request: Request, pair: PairDep, service: ForecastsDep) -> Stre
     forecast again. The event `error` is the last one: the quota is used up, or the token was revoked.
     """
     state, last_id = request.app.state, request.headers.get("last-event-id")
-    if state.broadcaster.subscribers >= (limit := state.settings.streams):
-        message = f"the limit of {limit} open streams of this process is reached"
-        raise ServingError("too_many_streams", message, "try again later, or use /predict")
     # Before the response starts, so that a refusal has its own status.
     if _forecast_id(service, pair) != last_id:
         last_id, first = await _forecast_event(request, service, pair)
@@ -188,7 +205,6 @@ async def stream(request: Request, pair: PairDep, service: ForecastsDep) -> Stre
 
     async def events() -> AsyncIterator[bytes]:
         nonlocal last_id
-        state.broadcaster.subscribers += 1
         try:
             yield first
             while not state.broadcaster.closing:
@@ -203,8 +219,6 @@ async def stream(request: Request, pair: PairDep, service: ForecastsDep) -> Stre
                     yield b": alive\n\n"
         except ServingError as exc:
             yield f"event: error\ndata: {problem_of(request.scope, exc).model_dump_json()}\n\n".encode()
-        finally:
-            state.broadcaster.subscribers -= 1
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events(), 200, headers, "text/event-stream")
