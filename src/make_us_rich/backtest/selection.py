@@ -147,7 +147,7 @@ def evaluate_challenger(
     )
     verdict = apply_gate(gate_input, context.gate)
     if np.isfinite(losses).all():
-        comparison = compare_forecasts(losses, context.baselines["close"], tested.folds, context.gate.horizon)
+        comparison = compare_forecasts(losses, context.baselines["close"], tested.folds)
         found |= {"skill": comparison.skill, "dm_t": comparison.test.t, "p": comparison.test.p}
         found |= {"folds_won": comparison.won, "folds": comparison.folds}
         found |= {f"{target}_crps_skill": each for target, each in range_skills.items()}
