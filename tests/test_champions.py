@@ -34,14 +34,14 @@ def test_the_history_of_a_pair_has_what_can_be_gone_back_to(project: Path) -> No
 
     assert head.split("  ")[0] == "since (UTC)"
     assert [line.split()[2] for line in lines] == [FIRST, SECOND, FIRST]
-    assert lines[0].endswith(f"rolled back from {SECOND}")
+    assert f"rolled back from {SECOND}" in lines[0]
     assert history("eth_usdt") == "eth_usdt: nothing yet"
     with pytest.raises(UnknownPairError, match="doge_usdt: not among the configured pairs"):
         history("doge_usdt")
 
 
 def test_a_rollback_serves_the_champion_before_and_a_second_one_undoes_it(project: Path) -> None:
-    assert roll_back("btc_usdt") == f"btc_usdt: now serving {FIRST}, rolled back from {SECOND}"
+    assert roll_back("btc_usdt").startswith(f"btc_usdt: now serving {FIRST}, rolled back from {SECOND}")
     assert served(project) == FIRST
     roll_back("btc_usdt")
     assert served(project) == SECOND

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from kedro.io import Version
 
+from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.catalog import open_catalog
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.errors import ArtifactError, MissingArtifactError, StorageError, UnknownPairError
 from make_us_rich.domain.manifest import ARTIFACTS, sha256
 from make_us_rich.inference.past import PastRecord
+from make_us_rich.pipelines.exporting.nodes import calibrate_champion
 from make_us_rich.repository import ModelRepository
-from synthetic import lay_out, published_version, write_config
+from synthetic import lay_out, published_version, simulated_klines, write_config
 
 V1, V2 = "2025-01-01T00.00.00.000Z", "2025-01-02T00.00.00.000Z"
 MONDAY = datetime(2025, 1, 6, tzinfo=UTC)
@@ -160,7 +162,9 @@ def test_a_rollback_needs_a_verified_version_of_a_configured_pair(project: Path)
         publish(project, version)
     repository = open_repository(project)
 
-    assert repository.roll_back("btc_usdt", V1).promotions[-1].reason == f"rolled back from {V2}"
+    reason = f"rolled back from {V2}; not calibrated yet: btc_usdt.klines: it is not stored"
+    assert repository.roll_back("btc_usdt", V1).promotions[-1].reason == reason
+    assert repository.model("btc_usdt").scales is None
     assert [each.version for each in repository.pointer("btc_usdt").earlier] == [V2]
     assert repository.pointer("btc_usdt").rollback
     assert repository.pointer("btc_usdt").promote(V2, MONDAY, "better").rollback is None
@@ -172,3 +176,32 @@ def test_a_rollback_needs_a_verified_version_of_a_configured_pair(project: Path)
     with pytest.raises(UnknownPairError, match="doge_usdt: not among the configured pairs: btc_usdt"):
         repository.roll_back("doge_usdt", V1)
     assert repository.pointer("btc_usdt").version == V1
+
+
+def test_a_rollback_calibrates_the_version_as_the_next_run_would(project_on: Path) -> None:
+    for version in (V1, V2):
+        publish(project_on, version)
+    repository, klines = open_repository(project_on), simulated_klines(rows=1_800)
+    repository.catalog.save("btc_usdt.klines", klines)
+
+    pointer = repository.roll_back("btc_usdt")
+
+    by_run = calibrate_champion(pointer, repository.published("btc_usdt", V1), klines, CalibrationParameters())
+    scales = repository.model("btc_usdt").scales
+    assert pointer.promotions[-1].reason == f"rolled back from {V2}"
+    assert scales.model_dump(mode="json") == by_run
+    assert (scales.version, scales.forecasts) == (V1, 1_800 - 720 + 1 - 24)
+    assert 1 not in scales.factors
+
+
+def test_a_rollback_says_that_the_past_forecasts_are_too_few_to_calibrate(project: Path) -> None:
+    for version in (V1, V2):
+        publish(project, version)
+    repository = open_repository(project)
+    repository.catalog.save("btc_usdt.klines", simulated_klines(rows=720 + 24 + 50))
+
+    pointer = repository.roll_back("btc_usdt")
+
+    reason = f"rolled back from {V2}; not calibrated yet: 51 past forecasts, 720 are needed"
+    assert pointer.promotions[-1].reason == reason
+    assert set(repository.model("btc_usdt").scales.factors) == {1.0}

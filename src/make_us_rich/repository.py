@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DataCatalog, DatasetError
 from pydantic import ValidationError
 
+from make_us_rich.backtest.calibration import CalibrationParameters
 from make_us_rich.catalog import RESOLVERS, find_project, open_catalog, open_config, store_root
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.conformal import ConformalScales
-from make_us_rich.domain.errors import ArtifactError, MissingArtifactError, NotPublishedError, UnknownPairError
+from make_us_rich.domain.errors import (
+    ArtifactError,
+    MakeUsRichError,
+    MissingArtifactError,
+    NotPublishedError,
+    UnknownPairError,
+)
 from make_us_rich.domain.manifest import Manifest, Published
 from make_us_rich.domain.model_card import ModelCard
 from make_us_rich.domain.pair import Pair
@@ -44,6 +51,7 @@ class ModelRepository:
     pairs: tuple[str, ...] = ()
     root: str = ""
     credentials: dict[str, Any] = field(default_factory=dict, repr=False)
+    calibration: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @classmethod
@@ -67,6 +75,7 @@ class ModelRepository:
             pairs=tuple(parameters["pairs"]),
             root=store_root(names["root"], project),
             credentials=credentials.get("storage") or {},
+            calibration=parameters["calibration"],
         )
 
     def load(self, name: str, version: str | None = None) -> Any:
@@ -153,7 +162,8 @@ class ModelRepository:
     def roll_back(self, pair: str, version: str | None = None) -> ChampionPointer:
         """Make an earlier version the champion again; the previous champion if no version is given.
 
-        The version is loaded and verified before. Rolling back to the version that is served changes nothing.
+        The version is loaded and verified before, and its conformal scales are measured anew; where that is not
+        possible, the promotion's reason says why. Rolling back to the version that is served changes nothing.
 
         Raises:
             ArtifactError: The version is missing or damaged, or the gate refused it; the champion does not change.
@@ -171,14 +181,32 @@ class ModelRepository:
             version = version or previous[-1]
             if version == pointer.version:
                 return pointer
-            verdict = self.model(pair, version).manifest.verdict
+            model = self.model(pair, version)
+            verdict = model.manifest.verdict
             if not verdict.publish:
                 raise ArtifactError(f"{pair} {version} may not be served: {verdict.reason}", "choose another version")
+            scales, problem = self._measure_scales(pair, model)
             held.check()
-            reason = f"rolled back from {pointer.version}"
+            reason = f"rolled back from {pointer.version}" + (f"; not calibrated yet: {problem}" if problem else "")
             promoted = pointer.promote(version, datetime.now(UTC), reason, rolled_back=True)
             self.catalog.save(f"{pair}.champion", promoted)
+            if scales:
+                self.catalog.save(f"{pair}.conformal_scales", scales.model_dump(mode="json"))
             return promoted
+
+    def _measure_scales(self, pair: str, model: Champion) -> tuple[ConformalScales | None, str]:
+        """Measure a model's conformal scales by its past forecasts and the stored candles; or why they are all 1."""
+        from make_us_rich.inference.past import PastRecord, measure_scales
+
+        rules, version = CalibrationParameters.model_validate(self.calibration), model.manifest.version
+        try:
+            stored = self.find(f"{pair}.past_forecasts", version)
+            past = PastRecord.from_bytes(stored, f"{pair} {version}") if stored else None
+            scales = measure_scales(model, self.load(f"{pair}.klines"), rules, past)
+        except MakeUsRichError as exc:
+            return None, exc.message
+        few = scales.forecasts < rules.min_forecasts
+        return scales, f"{scales.forecasts} past forecasts, {rules.min_forecasts} are needed" if few else ""
 
     def require_configured(self, pair: str) -> None:
         """Raise UnknownPairError for a pair that is misspelt or not configured."""

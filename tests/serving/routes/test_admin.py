@@ -58,6 +58,14 @@ def test_the_newest_champions_or_those_of_a_date_are_loaded(call, api) -> None:
         assert [api.client.put(path, headers=each).status_code for each in ({}, member)] == [401, 403]
 
 
+def test_an_admin_may_send_an_api_token_but_no_login_token_in_the_query(api) -> None:
+    tokens = api.register(ADMIN)
+    put = partial(api.client.put, "/api/v1/update_models")
+
+    assert refusal(put(params={"token": tokens.login_token})) == (401, "unauthorized")
+    assert put(params={"token": tokens.api_token}).status_code == 200
+
+
 def test_a_pair_is_rolled_back_and_forward_and_served_at_once(call, api) -> None:
     listed = call("GET", CHAMPION).json()
     assert (listed["pair"], listed["version"]) == ("btc_usdt", NEXT)
@@ -67,7 +75,7 @@ def test_a_pair_is_rolled_back_and_forward_and_served_at_once(call, api) -> None
     assert refusal(locked) == (409, "locked")
     assert "wait for it to end" in locked.text
 
-    message = f"btc_usdt: now serving {VERSION}, rolled back from {NEXT}"
+    message = f"btc_usdt: now serving {VERSION}, rolled back from {NEXT}; not calibrated yet: btc_usdt.klines: it is not stored"
     assert call("PUT", CHAMPION).json() == {"pair": "btc_usdt", "version": VERSION, "message": message}
     assert api.service.repository.pointer("btc_usdt").version == VERSION
     assert api.service.get("btc_usdt").forecast.version == VERSION
