@@ -307,6 +307,37 @@ def test_what_does_not_pass_ends_in_an_error(
     assert (len(seen), len(waits)) == (attempts, attempts - 1)
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("failure", "attempts"),
+    [
+        (502, 1),
+        (503, 1),
+        (504, 1),
+        (httpx.ReadError("reset"), 1),
+        (httpx.RemoteProtocolError("closed"), 1),
+        (httpx.ConnectError("refused"), 3),
+        (httpx.ConnectTimeout("slow"), 3),
+    ],
+    ids=lambda value: repr(value),
+)
+def test_an_alert_is_added_again_only_if_no_connection_was_made(
+    asynchronous: bool, failure: int | Exception, attempts: int, waits: list[float]
+) -> None:
+    def count(name: str) -> int:
+        transport, seen = scripted(*(httpx.Response(failure) if isinstance(failure, int) else failure for _ in "123"))
+
+        async def ask() -> None:
+            async with AsyncClient(transport=transport) as client:
+                await getattr(client, name)(*CALLS[name])
+
+        with pytest.raises(UnavailableError):
+            asyncio.run(ask()) if asynchronous else getattr(Client(transport=transport), name)(*CALLS[name])
+        return len(seen)
+
+    assert (count("add_alert"), count("portfolio_risk")) == (attempts, 3)
+
+
 RESET = {"X-RateLimit-Limit": "1", "X-RateLimit-Reset": "1740787200"}
 USED_UP = Problem(
     type="", title="", status=429, detail="used up", instance="", code="quota_exceeded", request_id="a"

@@ -29,7 +29,8 @@ FIRST_WAIT, MAX_WAIT = 0.5, 60.0
 """Seconds before the second attempt, doubled for each one after it; a response that asks for more is an error."""
 
 Outcome = httpx.Response | httpx.RequestError
-_LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
+_LOST = (*_NOT_SENT, httpx.NetworkError, httpx.RemoteProtocolError)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Call(Generic[Parsed]):
         schema: What the response is parsed as.
         params: Of the query; those that are None are left out.
         json: Body.
+        read_only: Whether a POST changes nothing, and may be sent again after the API may have received it.
     """
 
     method: str
@@ -49,11 +51,18 @@ class Call(Generic[Parsed]):
     schema: type[Parsed]
     params: Mapping[str, Any] = field(default_factory=dict)
     json: Any = None
+    read_only: bool = False
 
     def request(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """Arguments of ``httpx.Client.request``."""
         params = {name: value for name, value in self.params.items() if value is not None}
         return {"method": self.method, "url": self.path, "params": params, "json": self.json, "headers": headers}
+
+    def is_transient(self, outcome: Outcome) -> bool:
+        """Whether another attempt may succeed, and cannot make a change twice."""
+        if self.method == "POST" and not self.read_only:
+            return isinstance(outcome, _NOT_SENT)
+        return outcome.status_code in TRANSIENT if isinstance(outcome, httpx.Response) else isinstance(outcome, _LOST)
 
     def result(self, outcome: Outcome) -> Parsed:
         """The parsed response; ApiError for any other outcome."""
@@ -97,8 +106,9 @@ class Api(ABC):
     Args:
         url: Address of the API; by default ``MAKE_US_RICH_API_URL``, else ``http://127.0.0.1:8000``.
         token: API token or login token; by default ``MAKE_US_RICH_TOKEN``.
-        max_attempts: Requests in all if the connection fails or the API answers 502, 503 or 504. The waits between
-            them are those of ``Retry-After``, else 0.5 s and twice as long each time.
+        max_attempts: Requests in all if the connection fails or the API answers 502, 503 or 504; `add_alert` is only
+            sent again if no connection was made. The waits between them are those of ``Retry-After``, else 0.5 s and
+            twice as long each time.
         options: Of httpx's client, such as ``timeout``, ``proxy`` or ``verify``.
     """
 
@@ -194,7 +204,8 @@ class Api(ABC):
     def portfolio_risk(self, holdings: Mapping[str, float], hours: int = 24) -> Call[answers.PortfolioRisk]:
         """What up to 50 holdings, sizes in base currency by pair (below 0: sold short), may gain or lose together."""
         parts = [{"pair": pair, "size": size} for pair, size in holdings.items()]
-        return Call("POST", "/risk/portfolio", answers.PortfolioRisk, json={"holdings": parts, "hours": hours})
+        body = {"holdings": parts, "hours": hours}
+        return Call("POST", "/risk/portfolio", answers.PortfolioRisk, json=body, read_only=True)
 
     @method
     def scenarios(self, pair: str) -> Call[answers.Scenarios]:
@@ -220,15 +231,13 @@ class Api(ABC):
     @abstractmethod
     def _open(self, options: dict[str, Any]) -> None: ...
 
-    def _wait(self, outcome: Outcome, attempt: int) -> float | None:
+    def _wait(self, call: Call[Any], outcome: Outcome, attempt: int) -> float | None:
         """Seconds until the next attempt; None if there is none."""
-        wait = FIRST_WAIT * 2 ** (attempt - 1)
-        if isinstance(outcome, httpx.RequestError):
-            transient = isinstance(outcome, _LOST)
-        else:
-            transient, asked = outcome.status_code in TRANSIENT, retry_after(outcome)
-            wait = wait if asked is None else asked
-        return wait if transient and attempt < self._max_attempts and wait <= MAX_WAIT else None
+        if attempt >= self._max_attempts or not call.is_transient(outcome):
+            return None
+        asked = retry_after(outcome) if isinstance(outcome, httpx.Response) else None
+        wait = FIRST_WAIT * 2 ** (attempt - 1) if asked is None else asked
+        return wait if wait <= MAX_WAIT else None
 
 
 class Client(Api):
@@ -251,7 +260,7 @@ class Client(Api):
     def call(self, call: Call[Parsed]) -> Parsed:
         """Make a call, as the methods do."""
         outcome, attempt = self._send(call), 1
-        while (wait := self._wait(outcome, attempt)) is not None:
+        while (wait := self._wait(call, outcome, attempt)) is not None:
             time.sleep(wait)
             outcome, attempt = self._send(call), attempt + 1
         return call.result(outcome)
@@ -287,7 +296,7 @@ class AsyncClient(Api):
     async def call(self, call: Call[Parsed]) -> Parsed:
         """Make a call, as the methods do."""
         outcome, attempt = await self._send(call), 1
-        while (wait := self._wait(outcome, attempt)) is not None:
+        while (wait := self._wait(call, outcome, attempt)) is not None:
             await asyncio.sleep(wait)
             outcome, attempt = await self._send(call), attempt + 1
         return call.result(outcome)
