@@ -64,6 +64,7 @@ class AlertService:
         self.allowed = allowed
         self.key = settings.secret_key
         host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 (compared only)
+        host = f"[{host}]" if ":" in host else host
         self._url = (settings.public_api_url or f"http://{host}:{settings.port}{settings.root_path}").rstrip("/")
         self._database = accounts.database
         self._clock = accounts.clock

@@ -143,6 +143,24 @@ def test_a_message_arrives_once_an_hour_and_its_link_stops_it(alerts: Alerts, mo
     assert alerts.api.client.get(f"{PREFIX}{path[:-9]}damaged").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("192.0.2.1", "http://192.0.2.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("[2001:db8::1]", "http://[2001:db8::1]:8000"),
+        ("::", "http://localhost:8000"),
+    ],
+)
+def test_the_host_of_a_link_is_that_of_the_api(api: Any, host: str, url: str) -> None:
+    service = AlertService(Settings(host=host, secret_key=KEY), api.client.app.state.accounts, api.service)
+    rule = AlertRule(id="a", pair="btc_usdt", secret=service._encrypt(b"ntfy://topic"))
+    message = service._message(rule, "text")
+
+    assert message is not None
+    assert f"\n\nStop this alert: {url}/api/v1/alerts/stop?token=" in message["body"]
+
+
 def test_a_stale_forecast_and_a_wild_market_are_reported_once(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
     alerts.add("volatility_above")
     alerts.service.evaluate()
