@@ -3,7 +3,9 @@
 import logging
 import sys
 from contextvars import ContextVar
+from string import punctuation
 from typing import Literal
+from urllib.parse import quote
 
 from make_us_rich.logs import JsonFormatter, without_secrets
 
@@ -14,11 +16,14 @@ _QUIET = ("alembic", "asyncio", "botocore", "httpx", "kedro", "s3fs", "urllib3",
 
 
 class PlainFormatter(logging.Formatter):
-    """One readable line: time, level, logger and message, then the fields given as ``extra``."""
+    """One readable line: time, level, logger and message, then the fields given as ``extra``, percent-encoded."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record."""
-        fields = "".join(f" {name}={value}" for name, value in getattr(record, "fields", {}).items())
+        given = getattr(record, "fields", {})
+        # A client chooses the path: no space or line break in it may begin another field or line.
+        encoded = {name: quote(without_secrets(str(value)), safe=punctuation) for name, value in given.items()}
+        fields = "".join(f" {name}={value}" for name, value in encoded.items())
         return without_secrets(f"{super().format(record)}{fields}")
 
 

@@ -1,14 +1,17 @@
 """Readiness, and metrics: rules and dashboard ask for what the running API exports, in expressions that parse."""
 
 import json
+import logging
 import re
 from pathlib import Path
 
 import promql_parser
+import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from live_files import write_live
+from serving.logs import PlainFormatter
 
 from ..conftest import NOW
 
@@ -68,3 +71,17 @@ def test_expressions_parse_and_name_what_the_api_exports_and_the_dashboard_shows
     # When a counter began is no figure of its own, and drift is shown as its index.
     hidden = {family.name for family in families if not family.name.endswith("_created")} - shown
     assert hidden == {"make_us_rich_live_drifted"}
+
+
+def test_a_path_cannot_forge_fields_or_lines_of_the_log(api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "serving.access")
+    forged = "%0A10:00:00%20INFO%20forged%1B[2J%0D%E2%80%A8%20status=200"
+    for path in ("/api/v1/pairs", f"/x{forged}", "/bearer%20s3cr3t%0Atoken=s3cr3t"):
+        api.client.get(path)
+    lines = [PlainFormatter().format(record).partition(" ms=")[0] for record in caplog.records]
+
+    assert lines == [
+        "request method=GET path=/api/v1/pairs status=200",
+        f"request method=GET path=/x{forged} status=404",
+        "request method=GET path=/bearer%20***%0Atoken=*** status=404",
+    ]
