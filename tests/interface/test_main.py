@@ -24,7 +24,8 @@ from make_us_rich.domain.errors import ParameterError
 from network import free_port
 from processes import PASSWORD
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "interface.md"
+REPO = Path(__file__).resolve().parents[2]
+PAGE = REPO / "docs" / "interface.md"
 PAGES = "import interface.__main__\nfrom interface.pages import account, admin, forecast, models, record, risk\n"
 LATER = datetime.now(UTC) + timedelta(days=10)
 LOGIN = Login(name="ada", roles=[], login_token="mul_5Yb1l0gPz0WQy6QmCk1H9mYk3o8QmS4aB2nXv7cD1eE", expires_at=LATER)
@@ -32,6 +33,7 @@ LOGIN = Login(name="ada", roles=[], login_token="mul_5Yb1l0gPz0WQy6QmCk1H9mYk3o8
 
 def test_it_listens_on_ipv6_and_ipv4_and_reports_a_taken_port(tmp_path) -> None:
     process = InterfaceProcess(tmp_path, free_port(), "http://127.0.0.1:1")
+    process.variables["PROJECT"] = str(REPO)
     process.variables["INTERFACE_HOST"] = "[::]"
     process.start()  # Waits for an answer on 127.0.0.1.
     try:
