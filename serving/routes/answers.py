@@ -232,6 +232,6 @@ def _table(forecast: Forecast, paths: Floats) -> "pa.Table":
     import pyarrow as pa
 
     scenarios = np.repeat(range(len(paths)), HORIZON)
-    prices = (paths[:, target].ravel().round(8) for target in range(paths.shape[1]))
+    prices = (round_prices(paths[:, target].ravel()) for target in range(paths.shape[1]))
     columns = [scenarios, _closes_at(forecast) * len(paths), *prices]
     return pa.table(columns, names=["scenario", "closes_at", "close", "high", "low"])

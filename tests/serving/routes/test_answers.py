@@ -2,9 +2,12 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
+import pyarrow.csv
 import pytest
+from pyarrow import parquet
 
 from make_us_rich.client import answers as schemas
 from make_us_rich.client.schemas import Prediction
@@ -91,6 +94,19 @@ def test_risk_scenarios_and_portfolio_agree(ask) -> None:
     np.testing.assert_allclose(portfolio.gains, np.sort(size * (np.array(paths.close)[:, 11] - last)), atol=1e-3)
     assert len(rows) == 24 * len(paths.close)
     assert float(rows[11]["close"]) == pytest.approx(paths.close[0][11])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_of_scenarios_has_the_digits_of_the_json_for_small_prices(api, ask, monkeypatch, form: str) -> None:
+    issued = api.service.get("btc_usdt")
+    cheap = replace(issued, forecast=replace(issued.forecast, last_close=4.9e-7))
+    monkeypatch.setitem(api.service._issued, "btc_usdt", cheap)
+    content = ask("scenarios/btc_usdt", format=form).content
+    table = pyarrow.csv.read_csv(io.BytesIO(content)) if form == "csv" else parquet.read_table(io.BytesIO(content))
+
+    closes = np.ravel(ask("scenarios/btc_usdt").json()["close"])
+    assert len(set(closes)) > 1_000
+    np.testing.assert_array_equal(table["close"].to_numpy(), closes)
 
 
 def test_volatility_grows_with_the_hours(ask) -> None:
