@@ -63,6 +63,9 @@ STATUS = {
 }
 """HTTP status by error code; other codes are the names of statuses, such as ``method_not_allowed``."""
 
+_PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
+"""Python 3.13 has others for these statuses."""
+
 _DOMAIN = (
     (UnknownPairError, "unknown_pair"),
     (ParameterError, "invalid_request"),
@@ -152,12 +155,16 @@ def to_serving_error(exc: BaseException) -> ServingError:
         problems = [f"{'.'.join(map(str, each['loc'][1:])) or each['loc'][0]}: {each['msg']}" for each in first]
         return ServingError("invalid_request", "; ".join(problems), _DOCUMENTATION)
     if isinstance(exc, HTTPException):
-        status = HTTPStatus(exc.status_code)
-        return ServingError(status.name.lower(), status.phrase, _DOCUMENTATION, exc.headers)
+        phrase = _phrase(exc.status_code)
+        return ServingError(phrase.lower().replace(" ", "_"), phrase, _DOCUMENTATION, exc.headers)
     if isinstance(exc, MakeUsRichError):
         code = next(code for kind, code in _DOMAIN if isinstance(exc, kind))
         return ServingError(code, exc.message, exc.remedy)
     return ServingError("internal_error", "an unexpected error occurred", "report the request id to the operator")
+
+
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def problem_of(scope: Scope, error: ServingError) -> Problem:
@@ -214,4 +221,4 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def answers(*statuses: int, model: type[BaseModel] = Problem) -> dict[int | str, dict[str, Any]]:
     """OpenAPI: the error responses of an endpoint."""
-    return {status: {"model": model, "description": HTTPStatus(status).phrase} for status in statuses}
+    return {status: {"model": model, "description": _phrase(status)} for status in statuses}
