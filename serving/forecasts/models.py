@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from make_us_rich.domain.champion import Promotion
-from make_us_rich.domain.errors import ArtifactError, MakeUsRichError, NotPublishedError, StorageError
+from make_us_rich.domain.errors import ArtifactError, MakeUsRichError, StorageError
 from make_us_rich.domain.manifest import Manifest
 from make_us_rich.domain.run import utc_now
 from make_us_rich.inference.champion import Champion
@@ -84,7 +84,9 @@ class ModelCache:
             return snapshot
 
     def _load_all(self, as_of: datetime | None, *, reload: bool = False) -> ModelSnapshot:
-        models, problems = dict(self.snapshot.models), {}
+        # The champion of another date would be the wrong answer.
+        models = dict(self.snapshot.models) if as_of == self.snapshot.as_of else {}
+        problems = {}
         for pair in self._repository.pairs:
             try:
                 models[pair] = self._load(pair, as_of, reload=reload)
@@ -92,8 +94,6 @@ class ModelCache:
                 raise
             except MakeUsRichError as exc:
                 problems[pair] = str(exc)
-                if as_of and isinstance(exc, NotPublishedError):
-                    models.pop(pair, None)  # The champion of another date would be the wrong answer.
             except Exception as exc:
                 # A damaged artifact may fail in unknown ways; other pairs must not suffer.
                 log.exception("%s: the champion cannot be read", pair)

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import pickle
+import shutil
 import zipfile
 from collections.abc import Callable
 from itertools import product
@@ -16,7 +17,7 @@ from make_us_rich.domain.manifest import sha256
 from make_us_rich.inference.champion import Champion
 from make_us_rich.inference.session import INPUT
 from serving.forecasts.models import ModelCache
-from synthetic import VERSION
+from synthetic import VERSION, store
 
 from ..conftest import Place
 
@@ -156,6 +157,33 @@ def test_a_damaged_or_missing_pointer_keeps_the_model_and_is_logged_once(
             served.refresh()
         assert served.versions == {"btc_usdt": VERSION}
         assert [each.getMessage() for each in caplog.records] == [f"{served.problem}; still serving {VERSION}"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "unknown error"])
+def test_a_pair_whose_champion_of_another_date_cannot_be_loaded_is_not_served(
+    make_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    place = make_place()
+    store(place.project, VERSION, pair="eth_usdt")
+    for pair in ("btc_usdt", "eth_usdt"):
+        store(place.project, NEXT, pair=pair)
+    cache = ModelCache(place.repository("btc_usdt", "eth_usdt"))
+    cache.refresh()
+    promoted_at = cache.get("eth_usdt").promotions[0].at
+    if damage == "missing":
+        shutil.rmtree(place.project / f"data/06_models/eth_usdt/model.onnx/{VERSION}")
+    else:
+        cache._check = lambda champion: champion.manifest.pair == "eth_usdt" and 1 / 0
+    snapshot = cache.serve_as_of(promoted_at)
+
+    assert {pair: model.manifest.version for pair, model in snapshot.models.items()} == {"btc_usdt": VERSION}
+    assert snapshot.problems.keys() == {"eth_usdt"}
+    cache.refresh()
+    assert cache.snapshot.models.keys() == {"btc_usdt"}
+
+    monkeypatch.setattr(cache, "_check", lambda _: None)
+    cache.serve_as_of(None)
+    assert cache.snapshot.models.keys() == {"btc_usdt", "eth_usdt"}
 
 
 def test_a_store_that_is_down_keeps_every_model_and_recovers(served: Served, place: Place) -> None:
