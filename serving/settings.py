@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     """Time for which a revoked token may still pass in another process."""
 
     outage_seconds: float = Field(300.0, ge=0)
-    """Time for which a known token passes while the database is down."""
+    """Time for which a known token passes while the database is down, and an issuer's known keys while that is down."""
 
     login_days: int = Field(10, ge=1)
     """Days until a login expires."""

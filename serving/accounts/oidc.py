@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-import time
+import logging
 from datetime import datetime
+from time import monotonic
 
 import httpx
 from joserfc import jwt
@@ -16,8 +17,11 @@ from serving.settings import Settings
 
 KEYS_SECONDS = 60.0
 """Age at which the issuer's keys are fetched again, at the next login: a new key is unknown for that long at most."""
+RETRY_SECONDS = 10.0
+"""Time after a failed fetch in which the issuer is not asked again."""
 
 _ASYMMETRIC = [f"{family}{bits}" for family in ("ES", "PS", "RS") for bits in (256, 384, 512)]
+_log = logging.getLogger(__name__)
 _REGISTRY = JWSRegistry(algorithms=_ASYMMETRIC, strict_check_header=False)
 
 
@@ -27,7 +31,9 @@ class IdTokens:
     def __init__(self, settings: Settings) -> None:
         self._issuer, self._client_id = settings.oidc_issuer, settings.oidc_client_id
         self._keys: KeySet | None = None
-        self._fetched_at = 0.0
+        self._fetched_at = self._failed_at = float("-inf")
+        self._problem = ""
+        self._max_age = max(settings.outage_seconds, KEYS_SECONDS)
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str, now: datetime) -> tuple[str, str]:
@@ -56,14 +62,17 @@ class IdTokens:
 
     async def _load_keys(self) -> KeySet:
         async with self._lock:
-            if self._keys is None or time.monotonic() - self._fetched_at > KEYS_SECONDS:
+            now = monotonic()
+            if now - self._fetched_at > KEYS_SECONDS and now - self._failed_at > RETRY_SECONDS:
                 try:
                     async with httpx.AsyncClient(timeout=5) as http:
                         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
                         metadata = (await http.get(url)).raise_for_status().json()
                         keys = (await http.get(metadata["jwks_uri"])).raise_for_status().json()
-                    self._keys, self._fetched_at = KeySet.import_key_set(keys), time.monotonic()
+                    self._keys, self._fetched_at = KeySet.import_key_set(keys), monotonic()
                 except (httpx.HTTPError, JoseError, KeyError, TypeError, ValueError) as exc:
-                    problem = f"the keys of {self._issuer} cannot be read: {exc}"
-                    raise UnavailableError(problem, code="unavailable") from exc
+                    self._problem, self._failed_at = f"the keys of {self._issuer} cannot be read: {exc}", monotonic()
+                    _log.warning(self._problem)
+            if self._keys is None or monotonic() - self._fetched_at > self._max_age:
+                raise UnavailableError(self._problem, code="unavailable")
             return self._keys

@@ -1,6 +1,8 @@
 """Logins with the ID tokens of a real OpenID Connect provider."""
 
+import asyncio
 import base64
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
@@ -9,9 +11,13 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from network import free_port, refusal
+from network import HttpServer, free_port, refusal
 from processes import OidcProvider
+from serving.accounts import oidc
+from serving.errors import UnavailableError
+from serving.settings import Settings
 
+from ..conftest import Stopwatch
 from .conftest import PASSWORD, Client, Clock
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +89,34 @@ async def test_only_a_current_token_of_the_issuer_for_this_client_is_accepted(
     assert (await log_in(client, good)).status_code == 200
     clock.advance(hours=2)
     assert refusal(await log_in(client, good)) == (401, "unauthorized"), "expired"
+
+
+async def test_known_keys_outlast_an_outage_of_the_issuer_which_is_seldom_asked_again(
+    stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc, "monotonic", stopwatch)
+    key, now, status = RSAKey.generate_key(), datetime.now(UTC), 503
+    with HttpServer() as issuer:
+        url = f"http://{issuer.address}"
+        jwks = {"jwks_uri": f"{url}/jwks", "keys": [key.as_dict(private=False)]}
+        issuer.respond = lambda *_: (status, json.dumps(jwks), {})
+        ids = oidc.IdTokens(Settings(oidc_issuer=url, oidc_client_id=CLIENT, outage_seconds=300))
+        claims = {"iss": url, "aud": CLIENT, "sub": "1815", "exp": now.timestamp() + 60}
+        token = jwt.encode({"alg": "RS256"}, claims, key)
+
+        async def log_ins(seconds: float) -> tuple[int, int]:
+            """So many seconds later, the logins that succeed of three, and the requests to the issuer until then."""
+            stopwatch.seconds += seconds
+            found = await asyncio.gather(*(ids.verify(token, now) for _ in range(3)), return_exceptions=True)
+            assert {type(each) for each in found} <= {tuple, UnavailableError}
+            return sum(isinstance(each, tuple) for each in found), len(issuer.requests)
+
+        assert [await log_ins(each) for each in (0, 1, oidc.RETRY_SECONDS)] == [(0, 1), (0, 1), (0, 2)]
+        status = 200
+        assert [await log_ins(each) for each in (1, oidc.RETRY_SECONDS)] == [(0, 2), (3, 4)]
+        status = 503
+        assert [await log_ins(each) for each in (1, oidc.KEYS_SECONDS, 1)] == [(3, 4), (3, 5), (3, 5)]
+        assert [await log_ins(each) for each in (200, 100)] == [(3, 6), (0, 7)]
 
 
 async def test_another_issuer_none_and_one_that_is_down_are_errors(
