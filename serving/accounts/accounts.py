@@ -164,9 +164,11 @@ class Accounts:
             ServingError: The token has expired or was used, or the new password does not meet the rules.
         """
         offer = tables.Login
-        found = select(User).join(offer).where(offer.hash == tokens.digest(token), offer.expires_at > self.clock())
-        user = await self.database.read(lambda session: session.scalar(found))
-        if user is None or not token.startswith(tokens.RESET):
+        user = None
+        if tokens.RESET_TOKEN.fullmatch(token):
+            found = select(User).join(offer).where(offer.hash == tokens.digest(token), offer.expires_at > self.clock())
+            user = await self.database.read(lambda session: session.scalar(found))
+        if user is None:
             raise ServingError("invalid_request", "the link has expired or was used", "ask an admin for a new one")
         return await self.set_password(user, new)
 

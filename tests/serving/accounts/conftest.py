@@ -46,6 +46,8 @@ class Client:
 
     async def request(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if "content" in options:
+            headers["Content-Type"] = "application/json"
         return await self._http.request(method, f"/api/v1{path}", headers=headers, **options)
 
     async def register(self, name: str = "ada", password: str = PASSWORD) -> httpx.Response:

@@ -197,6 +197,13 @@ async def test_a_token_of_an_admin_sets_a_new_password_once_and_within_a_day(cli
     assert [(await client.log_in()).status_code, (await client.log_in(password=WRONG)).status_code] == [401, 200]
 
 
+async def test_a_damaged_token_of_an_admin_is_refused(client: Client) -> None:
+    body = rb'{"reset_token": "mup_\ud800", "new_password": "analytical-engine"}'
+    response = await client.request("POST", "/password-reset", content=body)
+
+    assert refusal(response) == (422, "invalid_request")
+
+
 async def test_an_account_is_exported_without_hashes_and_deleted_but_for_the_calls_of_the_month(
     client: Client, clock: Clock
 ) -> None:
