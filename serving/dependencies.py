@@ -80,9 +80,9 @@ async def require_admin_login(user: LoggedInUser) -> None:
         raise ServingError("forbidden", "only an admin may do this", "ask an admin to do it, or to give you the role")
 
 
-async def require_admin(accounts: AccountsDep, bearer: Bearer, token: QueryToken) -> None:
-    """Refuse everything but a token of an admin: of any kind, in the header or, for compatibility, in the query."""
-    await require_admin_login(await accounts.authenticator.identify(bearer.credentials if bearer else token))
+async def require_admin(request: Request, accounts: AccountsDep, _bearer: Bearer, _query: QueryToken) -> None:
+    """Refuse everything but a token of an admin, where `token_of` finds it."""
+    await require_admin_login(await accounts.authenticator.identify(token_of(request.scope)))
 
 
 def token_of(scope: Scope) -> str:
