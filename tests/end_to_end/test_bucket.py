@@ -91,7 +91,7 @@ def test_a_rollback_and_a_second_run_work_on_a_bucket(production: Project) -> No
     assert first in production.start("champions", PRODUCTION).ok().output
 
     done = production.run(PRODUCTION).ok()
-    assert f"it is being served already; still serving {first}" in done.errors
+    assert f"only a significantly better challenger replaces it; still serving {first}" in done.errors
     assert served(production) == before
     with environment(production):
         catalog = open_catalog("production", production.folder)
