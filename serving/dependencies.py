@@ -106,7 +106,10 @@ async def require_token(request: Request, _bearer: Bearer, _query: QueryToken) -
 
 @asynccontextmanager
 async def counted_call(request: Request, response: Response | None = None) -> AsyncIterator[QuotaGrant]:
-    """Count a call, with its headers in a response; refund it if it fails with 5xx. Errors as of `Accounts.admit`."""
+    """Count a call, with its headers in a response or error; refund it if it fails with 5xx.
+
+    Errors as those of `Accounts.admit`.
+    """
     accounts: Accounts = request.app.state.accounts
     grant = await accounts.admit(token_of(request.scope))
     if response is not None:
@@ -114,9 +117,12 @@ async def counted_call(request: Request, response: Response | None = None) -> As
     try:
         yield grant
     except Exception as exc:
-        if to_serving_error(exc).status >= 500:
+        error = to_serving_error(exc)
+        if error.status >= 500:
             accounts.quota.refund(grant)
-        raise
+            raise
+        error.headers |= grant.headers()
+        raise error from exc.__cause__
 
 
 def require_pair(service: ForecastService, pair: str) -> str:

@@ -78,7 +78,7 @@ def create_app(settings: Settings, service: ForecastService | None = None) -> Fa
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Last-Event-ID", "X-Request-ID"],
-            expose_headers=["Retry-After", "X-Request-ID", *QUOTA_HEADERS],
+            expose_headers=["Link", "Retry-After", "X-Request-ID", *QUOTA_HEADERS],
         )
     # The busiest endpoint first: routes are matched in this order.
     for module in (forecasts, answer_routes, models, record, health):

@@ -99,6 +99,7 @@ def test_a_tensor_that_does_not_fit_is_refused(api, changes: dict[str, Any], rea
 
     told = answer.json()
     assert (answer.status_code, told["code"]) == (400, "bad_tensor")
+    assert answer.headers["x-ratelimit-remaining"] == "999", "it is counted"
     assert reason in told["error"]
 
 
