@@ -21,9 +21,10 @@ from make_us_rich.domain.errors import ParameterError
 from make_us_rich.domain.forecast import Forecast
 from serving.accounts.accounts import Accounts
 from serving.accounts.tables import AlertRule, User
+from serving.accounts.users import NO_HASH
 from serving.alerts.events import Seen, describe
 from serving.dependencies import require_pair
-from serving.errors import ServingError, UnavailableError
+from serving.errors import ServingError, UnauthorizedError, UnavailableError
 from serving.forecasts.service import ForecastService
 from serving.settings import Settings
 
@@ -104,10 +105,12 @@ class AlertService:
         Raises:
             ServingError: The pair is not served, its model does not forecast what the rule needs, the destination
                 cannot be used, or the user has as many rules as allowed.
+            UnauthorizedError: The user was deleted meanwhile.
         """
         pair = require_pair(self._forecasts, new.pair)
         if seen := self._look(pair):
             describe(new.rule, seen)
+        await self._database.read(lambda session: _check_count(session, user_id))
         async with self._checks:  # Each is a process.
             problem = (await asyncio.to_thread(self._send, [{"destination": new.destination}], CHECK_SECONDS))[0]
         if problem:
@@ -124,10 +127,10 @@ class AlertService:
         )
 
         def store(session: Session) -> None:
-            session.execute(select(User.id).where(User.id == user_id).with_for_update())
-            count = select(func.count()).select_from(AlertRule).where(AlertRule.user_id == user_id)
-            if session.scalar(count) == MAX_RULES:
-                raise ServingError("too_many_alerts", f"{MAX_RULES} rules are all that a user may have", "delete one")
+            user = session.get(User, user_id, with_for_update=True)
+            if user is None or user.password_hash == NO_HASH:
+                raise UnauthorizedError
+            _check_count(session, user_id)
             session.add(rule)
 
         await self._database.write(store)
@@ -243,6 +246,13 @@ class AlertService:
             return Fernet(self.require_key()).decrypt(token)
         except InvalidToken:
             return None
+
+
+def _check_count(session: Session, user_id: int) -> None:
+    """Raise the error ``too_many_alerts`` if the user has as many rules as allowed."""
+    count = select(func.count()).select_from(AlertRule).where(AlertRule.user_id == user_id)
+    if (session.scalar(count) or 0) >= MAX_RULES:
+        raise ServingError("too_many_alerts", f"{MAX_RULES} rules are all that a user may have", "delete one")
 
 
 def _text(row: AlertRule, seen: Seen) -> str | None:

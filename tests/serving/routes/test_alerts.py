@@ -16,6 +16,7 @@ from make_us_rich.client.alerts import Alert
 from make_us_rich.exchange import BinanceClient
 from make_us_rich.repository import ModelRepository
 from network import HttpServer, refusal, wait_until
+from serving.accounts import users
 from serving.accounts.accounts import Accounts
 from serving.accounts.tables import AlertRule, User
 from serving.alerts.sender import Guard, is_public
@@ -234,6 +235,33 @@ def test_rules_are_limited_are_nobody_elses_and_end_with_their_user(alerts: Aler
     data = alerts.api.client.get("/api/v1/me/data", headers=headers).json()
     assert data["alerts"] == alerts.request("GET").json() != []
     alerts.execute(delete(User).where(User.name == alerts.user.name))
+    assert alerts.execute(text("SELECT count(*) FROM alert_rules")).scalar_one() == 0
+
+
+def test_a_destination_is_not_checked_for_a_user_who_has_all_rules(
+    alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.alerts.service.MAX_RULES", 1)
+    alerts.add()
+    checked: list[object] = []
+    monkeypatch.setattr(alerts.service, "_send", lambda messages, _: checked.append(messages) or [None])
+
+    assert refusal(alerts.request("POST", body=alerts.body())) == (409, "too_many_alerts")
+    assert checked == []
+
+
+def test_a_user_who_is_deleted_while_the_destination_is_checked_gets_no_rule(
+    alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = alerts.api.client.app.state.accounts
+
+    def delete_user(*_: object) -> list[None]:
+        accounts.database.transact(lambda session: users.anonymize(session, alerts.user.name))
+        return [None]
+
+    monkeypatch.setattr(alerts.service, "_send", delete_user)
+
+    assert refusal(alerts.request("POST", body=alerts.body())) == (401, "unauthorized")
     assert alerts.execute(text("SELECT count(*) FROM alert_rules")).scalar_one() == 0
 
 
