@@ -75,7 +75,8 @@ def test_a_pair_is_rolled_back_and_forward_and_served_at_once(call, api) -> None
     assert refusal(locked) == (409, "locked")
     assert "wait for it to end" in locked.text
 
-    message = f"btc_usdt: now serving {VERSION}, rolled back from {NEXT}; not calibrated yet: btc_usdt.klines: it is not stored"
+    problem = "not calibrated yet: btc_usdt.klines: it is not stored"
+    message = f"btc_usdt: now serving {VERSION}, rolled back from {NEXT}; {problem}"
     assert call("PUT", CHAMPION).json() == {"pair": "btc_usdt", "version": VERSION, "message": message}
     assert api.service.repository.pointer("btc_usdt").version == VERSION
     assert api.service.get("btc_usdt").forecast.version == VERSION
