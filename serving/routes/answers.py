@@ -179,22 +179,21 @@ async def show_portfolio_risk(
     responses={200: {"content": CONTENT, "headers": QUOTA_HEADERS}, **_ERRORS},
     response_model=schemas.Scenarios,
 )
-async def show_scenarios(
-    request: Request,
-    response: Response,
-    pair: PairDep,
-    service: ForecastsDep,
-    form: Format = "json",
-) -> schemas.Scenarios | Response:
+async def show_scenarios(request: Request, pair: PairDep, service: ForecastsDep, form: Format = "json") -> Response:
     """Up to 1,000 equally likely joint paths of close, highest high and lowest low. Counted as one call."""
     forecast = service.current(pair).forecast
-    async with counted_call(request, response) as grant:
-        paths = forecast.scenarios()
-        if form != "json":
-            return await asyncio.to_thread(lambda: file_response(_table(forecast, paths), form, grant.headers()))
-        close, high, low = ([round_prices(row) for row in paths[:, target]] for target in range(paths.shape[1]))
-        head = _head(service, forecast)
-        return schemas.Scenarios(**head, closes_at=_closes_at(forecast), close=close, high=high, low=low)
+    async with counted_call(request) as grant:
+        head, headers = _head(service, forecast), grant.headers()
+
+        def write() -> Response:
+            paths = forecast.scenarios()
+            if form != "json":
+                return file_response(_table(forecast, paths), form, headers)
+            close, high, low = ([round_prices(row) for row in paths[:, target]] for target in range(paths.shape[1]))
+            answer = schemas.Scenarios(**head, closes_at=_closes_at(forecast), close=close, high=high, low=low)
+            return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+
+        return await asyncio.to_thread(write)
 
 
 def _head(service: ForecastService, forecast: Forecast) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from pyarrow import parquet
 
 from make_us_rich.client import answers as schemas
 from make_us_rich.client.schemas import Prediction
+from serving.forecasts.prediction import round_prices
 
 PREFIX = "/api/v1"
 
@@ -107,6 +109,21 @@ def test_a_file_of_scenarios_has_the_digits_of_the_json_for_small_prices(api, as
     closes = np.ravel(ask("scenarios/btc_usdt").json()["close"])
     assert len(set(closes)) > 1_000
     np.testing.assert_array_equal(table["close"].to_numpy(), closes)
+
+
+def test_scenarios_are_written_beside_the_event_loop(api, ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = set()
+
+    def round_in_a_thread(prices: object) -> list[float]:
+        threads.add(threading.current_thread())
+        return round_prices(prices)
+
+    monkeypatch.setattr("serving.routes.answers.round_prices", round_in_a_thread)
+    answer = ask("scenarios/btc_usdt")
+
+    assert api.client.portal.call(threading.current_thread) not in threads != set()
+    assert answer.headers["content-type"] == "application/json"
+    assert schemas.Scenarios.model_validate_json(answer.content).closes_at == ask.last.closes_at
 
 
 def test_volatility_grows_with_the_hours(ask) -> None:
