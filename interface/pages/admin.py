@@ -144,7 +144,10 @@ def _show_loading(served: schemas.Pairs) -> None:
 
 def _show_rollback(pairs: list[str]) -> None:
     st.subheader("Make an earlier version the champion")
-    st.caption("Until a newer one passes the gate. The change is in the store, so that all API processes follow.")
+    st.caption(
+        "For two weeks, unless configured otherwise, only a significantly better model replaces it. The change is in"
+        " the store, so that all API processes follow."
+    )
     pair = st.selectbox("Pair", pairs)
     versions = session.client().call("GET", f"/admin/pairs/{pair}/champion", schemas.ChampionVersions)
     labels = {each.version: f"{each.version}, champion since {utc(each.at)}" for each in versions.earlier}
