@@ -35,7 +35,7 @@ def fold_figure(card: ModelCard, palette: Palette) -> go.Figure:
     figure.add_bar(
         x=[f"{fold.first.day} {fold.first:%b}" for fold in card.folds],
         y=skills,
-        marker={"color": [palette.fan if skill >= 0 else palette.falling for skill in skills]},
+        marker={"color": _colours_by_sign(skills, palette)},
         hoverinfo="text",
         hovertext=texts,
     )
@@ -103,7 +103,7 @@ def challenger_figure(challengers: Sequence[ChallengerResult], palette: Palette)
         return empty_figure(palette, "No challenger could be evaluated")
     skills = [round(100 * (each.skill or 0.0), 3) for each in tested]
     tests = ["" if each.p is None else f", {p_value(each.p)}" for each in tested]
-    edges = [palette.fan if skill >= 0 else palette.falling for skill in skills]
+    edges = _colours_by_sign(skills, palette)
     filled = [edge if each.verdict.publish else palette.background for edge, each in zip(edges, tested, strict=True)]
     height = 90 + 56 * len(tested)
     figure = new_figure(palette, height, xaxis_title=_SKILL, showlegend=False, margin_b=48, yaxis_showgrid=False)
@@ -217,3 +217,7 @@ def _rows(scores: pd.DataFrame, condition: str, architecture: str = "") -> pd.Da
 
 def _baseline(palette: Palette) -> dict[str, object]:
     return {"color": palette.baseline, "width": 1.5, "dash": "dash"}
+
+
+def _colours_by_sign(skills: Sequence[float], palette: Palette) -> list[str]:
+    return [palette.fan if skill >= 0 else palette.falling for skill in skills]

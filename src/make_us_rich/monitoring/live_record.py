@@ -70,7 +70,7 @@ def forecast_rows(forecast: Forecast, recipe: str) -> pd.DataFrame:
         **extremes,
         "state": PENDING,
     }
-    return pd.DataFrame(rows).reindex(columns=list(DTYPES)).astype(DTYPES)
+    return _typed(pd.DataFrame(rows))
 
 
 def append_forecast(record: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def append_forecast(record: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataF
     """
     if record.empty and rows is not None:
         return rows
-    record = record.reindex(columns=list(DTYPES)).astype(DTYPES)
+    record = _typed(record)
     if rows is None or rows["issued_at"].iloc[0] in set(record["issued_at"]):
         return record
     return pd.concat([record, rows], ignore_index=True)
@@ -108,3 +108,7 @@ def fill_outcomes(record: pd.DataFrame, klines: pd.DataFrame) -> pd.DataFrame:
     closed = record["closes_at"] <= closes.index.max()
     state = np.where(outcome.notna(), OBSERVED, np.where(closed, GAP, PENDING))
     return record.assign(outcome=outcome, **extremes, state=pd.Series(state, index=record.index, dtype="str"))
+
+
+def _typed(record: pd.DataFrame) -> pd.DataFrame:
+    return record.reindex(columns=list(DTYPES)).astype(DTYPES)
