@@ -10,7 +10,7 @@ from pydantic import Field
 
 from make_us_rich.domain.forecast import TARGETS
 from make_us_rich.models.base import Architecture, FitSettings, FittedModel, Scaler
-from make_us_rich.models.closed_form import symmetric_quantiles
+from make_us_rich.models.closed_form import row_quantiles, symmetric_quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +96,7 @@ class LstmLevels(Architecture):
         without_spread = fitted(dict.fromkeys(TARGETS, np.zeros((1, 1))))
         medians = without_spread.quantiles(parts.validation.inputs())["close"][:, :, 0]
         errors = {target: returns - medians for target, returns in parts.validation.all_targets().items()}
-        spreads = {target: np.quantile(each, settings.levels, axis=0).T for target, each in errors.items()}
+        spreads = {target: row_quantiles(each.T, settings.levels) for target, each in errors.items()}
         spreads["close"] = symmetric_quantiles(errors["close"], settings.levels)
         return fitted(spreads)
 
