@@ -150,6 +150,13 @@ def test_the_champion_is_replaced_by_a_better_model_or_an_equal_one_that_is_a_we
     assert verdict.reason.endswith(reason)
 
 
+def with_gain(champion: np.ndarray, gain: float, spread: float) -> np.ndarray:
+    """Losses whose mean is lower than a champion's by a share of it, and that differ from hour to hour."""
+    noise = np.random.default_rng(3).normal(0, spread, len(champion))
+    losses: np.ndarray = champion * (1 - gain) + noise - noise.mean()
+    return losses
+
+
 HOLD = "the champion was rolled back to; until 2025-03-15 12:00 UTC only a significantly better challenger replaces it"
 
 
@@ -166,8 +173,7 @@ def test_after_a_rollback_only_a_significantly_better_challenger_replaces_the_ch
     gain: float, spread: float, reason: str
 ) -> None:
     champion = with_advantage(0.03)
-    noise = np.random.default_rng(3).normal(0, spread, len(champion))
-    challenger = champion * (1 - gain) + noise - noise.mean()
+    challenger = with_gain(champion, gain, spread)
 
     verdict = apply_gate(challenger=challenger, champion=champion, newer_hours=10_000, hold=HOLD)
 
@@ -180,8 +186,7 @@ def test_the_champion_is_replaced_for_a_tenth_of_a_per_cent_or_a_significant_dif
     gain: float, spread: float, replaced: bool
 ) -> None:
     champion = with_advantage(0.03)
-    noise = np.random.default_rng(3).normal(0, spread, len(champion))
-    challenger = champion * (1 - gain) + noise - noise.mean()
+    challenger = with_gain(champion, gain, spread)
 
     assert apply_gate(challenger=challenger, champion=champion).publish is replaced
 
