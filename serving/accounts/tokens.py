@@ -21,7 +21,7 @@ API = "mur_"
 LOGIN = "mul_"
 RESET = "mup_"
 """Prefixes by which scanners for leaked secrets recognise tokens."""
-RESET_TOKEN = re.compile(r"mup_[A-Za-z0-9_-]{43}")
+RESET_TOKEN = re.compile(RESET + r"[A-Za-z0-9_-]{43}")
 MAX_UNKNOWN_TOKENS = 10_000
 TOKENS_PER_QUERY = 1_000
 
