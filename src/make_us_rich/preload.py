@@ -27,6 +27,8 @@ import make_us_rich.datasets.published
 import make_us_rich.features.registry
 import make_us_rich.pipeline_registry
 import make_us_rich.runners.pair_process
+from make_us_rich.pipelines.evaluating.report import packed_plotly
 
+packed_plotly()
 inspect.stack()  # Kedro's settings ask for it at each start; what it finds out of a thousand modules is remembered.
 gc.freeze()  # A collection in a child would copy the pages that all share.
