@@ -16,7 +16,9 @@ from kedro.utils import load_obj
 
 from make_us_rich.catalog import find_project, open_config
 from make_us_rich.domain.errors import ParameterError, UnknownPairError
+from make_us_rich.models.registry import trains_network
 from make_us_rich.project_parameters import configured_pairs
+from make_us_rich.runners.pair_process import start_fork_server
 from make_us_rich.runners.pair_run import is_of_all, own_pipelines
 from make_us_rich.storage import explain
 
@@ -61,10 +63,13 @@ def run(**options: Any) -> None:
         options |= {"pipelines": [options["pipeline"]], "pipeline": None}
     names = options["pipelines"]
     refuse_runners(options)
+    # Refuses an unknown environment; Kedro accepts any name.
+    config = None if options["conf_source"] else open_config(options["env"])
     if not options["runner"] and (len(names) != 1 or is_of_all(names[0])):
         options |= {"runner": PARALLEL_PAIRS}
-    if not options["conf_source"]:
-        open_config(options["env"])  # Refuses an unknown environment; Kedro accepts any name.
+        if config:
+            architectures = options["params"].get("architectures") or config["parameters"]["architectures"]
+            start_fork_server(networks=trains_network(str(architectures)))
     try:
         click.get_current_context().invoke(kedro_run, **options)
     except ValueError:

@@ -24,7 +24,7 @@ from make_us_rich.catalog import store_root
 from make_us_rich.domain.pair import Pair
 from make_us_rich.domain.run import RunContext, utc_now
 from make_us_rich.locks import HeldLock, pair_lock
-from make_us_rich.models.registry import TrainingParameters, parse_architectures
+from make_us_rich.models.registry import trains_network
 from make_us_rich.project_parameters import check_parameters, configure_pairs, configured_pairs
 from make_us_rich.replay import ReplayServer, SimulatedMarket, answers
 from make_us_rich.runners.fan_out import PAIR_RUNS, fans_out
@@ -137,9 +137,7 @@ class RunHooks:
     def _pair_runs(self, run_params: Mapping[str, Any], pipeline: Pipeline) -> Iterator[PairRun]:
         loader: Any = self._context.config_loader
         parameters, versions = loader["parameters"], run_params["load_versions"] or {}
-        training = TrainingParameters.model_validate(parameters["training"])
-        architectures = parse_architectures(parameters["architectures"])
-        networks = any(training.architecture(name).trains_network for name in architectures)
+        networks = trains_network(parameters["architectures"])
         session = {
             "project_path": run_params["project_path"],
             "env": run_params["env"],

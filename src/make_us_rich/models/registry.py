@@ -81,6 +81,20 @@ def parse_architectures(architectures: str) -> list[str]:
     return names
 
 
+def trains_network(architectures: str) -> bool:
+    """Whether one of ``params:architectures`` imports torch to be fitted.
+
+    Raises:
+        ParameterError: A name is unknown.
+    """
+    return any(kind_of(name).trains_network for name in parse_architectures(architectures))
+
+
+def kind_of(name: str) -> type[Architecture]:
+    """The class of a known architecture."""
+    return cast("type[Architecture]", TrainingParameters.model_fields[name].annotation)
+
+
 def recipe_of(name: str, challenger: Challenger) -> Recipe:
     """The hyperparameters of a challenger by this name, or of an ensemble by its members' names."""
     architecture = challenger.architecture
@@ -101,9 +115,8 @@ def restore_architectures(recipe: Recipe) -> dict[str, Architecture]:
                 f"recipe of {name}: this release has no such architecture, only {', '.join(known)}",
                 "train the pair again",
             )
-        kind = cast("type[Architecture]", TrainingParameters.model_fields[name].annotation)
         try:
-            restored[name] = kind.model_validate(hyperparameters)
+            restored[name] = kind_of(name).model_validate(hyperparameters)
         except ValidationError as exc:
             path, problem = first_problem(exc)
             raise ArtifactError(

@@ -7,6 +7,7 @@ import resource
 import signal
 import threading
 import time
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -33,11 +34,16 @@ class RunStoppedError(MakeUsRichError):
     code = "stopped"
 
 
+def start_fork_server(*, networks: bool) -> None:
+    """Start the process that pairs are forked from, unless it runs; it imports beside this one, which goes on."""
+    forkserver.set_forkserver_preload([*(("torch", "pytorch_lightning") if networks else ()), "make_us_rich.preload"])
+    forkserver.ensure_running()
+
+
 def run_in_process(run: PairRun) -> RunResult:
     """Run a pair in a process of its own and wait for its end, however it comes; threads may call it side by side."""
+    start_fork_server(networks=run.networks)
     context = multiprocessing.get_context("forkserver")
-    networks = ("torch", "pytorch_lightning") if run.networks else ()
-    context.set_forkserver_preload([*networks, "make_us_rich.preload"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(run, sender), name=run.pair)
     process.start()
