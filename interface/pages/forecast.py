@@ -111,7 +111,7 @@ def _current_or_last(pair: str) -> tuple[CurrentForecast, UnavailableError | Non
         if last is None or last[0].prediction.pair != pair:
             raise
         received, at = last
-        return CurrentForecast(received.prediction, received.age + (datetime.now(UTC) - at), error.message), error
+        return CurrentForecast(received.prediction, received.age + (datetime.now(UTC) - at), None), error
     st.session_state[_LAST] = (current, datetime.now(UTC))
     return current, None
 
