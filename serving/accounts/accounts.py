@@ -139,7 +139,7 @@ class Accounts:
         subject, wanted = await self._id_tokens.verify(id_token, now)
 
         def enter(session: Session) -> Login:
-            user = session.scalar(select(User).where(User.subject == subject))
+            user = session.scalar(select(User).where(User.subject == subject).with_for_update())
             if user is None:
                 name = users.find_free_name(session, wanted, subject[:8])
                 new = User(name=name, password_hash="", subject=subject, created_at=now)  # No password matches it.
