@@ -35,7 +35,7 @@ _BADGE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" 
     responses={200: {"model": PublicRecord}},
 )
 async def show_records(service: ForecastsDep) -> Response:
-    """By pair and horizon, for the last 7, 30 and 90 days: coverage, skill, reliability, and every missed hour."""
+    """By pair and horizon, over each window of days: coverage, skill, reliability, and every missed hour."""
     bodies = [await asyncio.to_thread(service.public_record.body, pair) for pair in service.pairs]
     return Response(b'{"pairs":[' + b",".join(bodies) + b"]}", headers=CACHED, media_type="application/json")
 
@@ -47,7 +47,7 @@ async def show_records(service: ForecastsDep) -> Response:
     responses={200: {"model": PairRecord}, **answers(404, 422)},
 )
 async def show_record(pair: PairDep, service: ForecastsDep) -> Response:
-    """By horizon, for the last 7, 30 and 90 days: coverage, skill, reliability, and every missed hour."""
+    """By horizon, over each window of days: coverage, skill, reliability, and every missed hour."""
     body = await asyncio.to_thread(service.public_record.body, pair)
     return Response(body, headers=CACHED, media_type="application/json")
 

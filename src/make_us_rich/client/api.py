@@ -145,7 +145,7 @@ class Api(ABC):
 
     @method
     def record(self, pair: str) -> Call[PairRecord]:
-        """Coverage, skill and reliability of the last 7, 30 and 90 days, and every missed hour."""
+        """Coverage, skill and reliability over each window of days, and every missed hour."""
         return Call("GET", _path("record", pair), PairRecord)
 
     @method
