@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVER = "http://127.0.0.1:5000"
-"""Where ``kedro mlflow ui`` shows the runs of a SQLite file, unless it is told otherwise."""
+"""Where ``kedro mlflow ui`` shows the runs of a SQLite file, unless another address is given."""
 
 ALIAS = "champion"
 

@@ -56,7 +56,7 @@ def score_events(backtests: Backtests, name: str, seed: int) -> EventScores:
 
 def _score_event(backtests: Backtests, name: str, event: str, horizon: int) -> ProbabilityScores:
     said, reference, happened = (np.stack(each) for each in zip(*_events(backtests, name, event, horizon), strict=True))
-    # One climatology for each price: pooled, a forecast would be credited with telling near prices from far ones.
+    # One climatology for each price: pooled, a forecast would be credited with knowing near prices from far ones.
     own = np.stack([brier_score(*each) for each in zip(said, happened, strict=True)], axis=1)
     score, reliability, resolution, uncertainty = own.mean(axis=1).tolist()
     baseline = [brier_score(*each).score for each in zip(reference, happened, strict=True)]
@@ -123,15 +123,15 @@ def _score_paths(backtests: Backtests, name: str, seed: int) -> EnergyScore | No
     scales = np.maximum(high - low, np.finfo(np.float32).tiny)
     scores: dict[str, list[Floats]] = {name: [], BASELINE: []}
     for fold in np.unique(close.folds):
-        judged = (close.folds == fold) & (close.opens == close.opens.astype("datetime64[D]"))
+        scored = (close.folds == fold) & (close.opens == close.opens.astype("datetime64[D]"))
         first = close.opens[close.folds == fold][0]
         known = np.flatnonzero(grid & (close.opens <= first - np.timedelta64(outcomes.shape[2], "h")))[-PATHS:]
-        if len(known) < MIN_SCENARIOS or not judged.any():
+        if len(known) < MIN_SCENARIOS or not scored.any():
             continue
         ranks = scenario_ranks(outcomes[known], scales[known], seed)
         for model, found in scores.items():
-            quantiles = np.stack([backtests[target].quantiles[model][judged] for target in TARGETS], axis=1)
-            found.append(energy_score(close.targets[judged], scenarios(quantiles, close.levels, ranks)[:, :, 0]))
+            quantiles = np.stack([backtests[target].quantiles[model][scored] for target in TARGETS], axis=1)
+            found.append(energy_score(close.targets[scored], scenarios(quantiles, close.levels, ranks)[:, :, 0]))
     if not scores[name]:
         return None
     own, reference = (float(np.concatenate(scores[model]).mean()) for model in (name, BASELINE))

@@ -52,7 +52,7 @@ class BrierScore(NamedTuple):
     Attributes:
         score: Mean squared difference of the probability and what happened (1 or 0).
         reliability: Of which miscalibration, 0 or more.
-        resolution: By how much the forecasts tell the cases apart.
+        resolution: By how much the forecasts separate the cases.
         uncertainty: Variance of the event, which is the Brier score of climatology.
     """
 

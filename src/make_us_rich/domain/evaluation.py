@@ -21,7 +21,7 @@ Finite = Annotated[float | None, BeforeValidator(_finite)]
 
 
 class ChallengerResult(FrozenModel):
-    """What the gate found of one challenger; figures are None where it could not be judged.
+    """What the gate found of one challenger; figures are None where it could not be evaluated.
 
     Attributes:
         architecture: Name in the registry; a combination's members are joined by a plus.
@@ -60,10 +60,10 @@ class EvaluationReport(FrozenModel):
     Attributes:
         pair: Name such as ``btc_usdt``.
         version: The run's version.
-        at: When it was judged, UTC.
+        at: When it was evaluated, UTC.
         choice: Architecture to convert.
         verdict: Of the choice; decides whether it is published.
-        challengers: Every one that was judged.
+        challengers: Every one that was evaluated.
         champion: Version that they were held against; None where there is none.
         candles: What the choice was made from.
         simulated: The candles come from a simulated market.

@@ -71,7 +71,7 @@ class Reads(FrozenModel):
 
 
 class Candidate(FrozenModel):
-    """A converted model that has been judged and not been published yet.
+    """A converted model that has been evaluated and not been published yet.
 
     Attributes:
         pair: Name such as ``btc_usdt``.

@@ -136,7 +136,7 @@ def make_windows(features: pd.DataFrame, klines: pd.DataFrame, lookback: int, ho
 
 
 def find_origins(features: pd.DataFrame, lookback: int, horizon: int) -> Rows:
-    """Rows of a feature frame at which a forecast can be made and judged, ascending, ``[window]``.
+    """Rows of a feature frame at which a forecast can be made and scored, ascending, ``[window]``.
 
     Row ``t`` is one if the rows ``t - lookback + 1`` to ``t + horizon`` are contiguous hours and the features
     of those up to ``t`` are finite. So no window, warm-up or target crosses a gap.

@@ -28,7 +28,7 @@ class TrackingHooks:
     @hook_impl(wrapper=True, trylast=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> Generator[None]:
         """Record parameters and tags, after kedro-mlflow has started its run; nothing without an MLflow run."""
-        # MLflow asks IPython whether this is a notebook of Databricks: 0.5 s and 20 MB, only to be told that it is not.
+        # MLflow asks IPython whether this is a notebook of Databricks: 0.5 s and 20 MB.
         sys.modules.setdefault("IPython", None)  # type: ignore[arg-type]
         try:
             result = yield

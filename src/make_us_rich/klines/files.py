@@ -123,7 +123,7 @@ def read_candles(symbol: str, paths: Sequence[Path]) -> tuple[str, list[list[Any
 
 
 def _interval(opens: "pd.Series[Any]", path: Path) -> str:
-    """The interval that the name tells, checked against the most frequent distance of the candles."""
+    """The interval that the name gives, checked against the most frequent distance of the candles."""
     symbol, named = parse_name(path)
     step = int(opens.sort_values().diff().mode()[0]) if len(opens) > 2 else INTERVAL_MS.get(named or "", 0)
     found = next((name for name, length in INTERVAL_MS.items() if length == step), None)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class RunStoppedError(MakeUsRichError):
-    """The run was told to stop."""
+    """The run was stopped by a signal."""
 
     code = "stopped"
 

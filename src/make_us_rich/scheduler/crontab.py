@@ -58,7 +58,7 @@ def with_block(table: str, project: Path, block: str) -> str:
     """A crontab with the block in place of the project's earlier one, else at the end; an empty block removes it.
 
     Raises:
-        ParameterError: The earlier block has no end, so that the lines of others cannot be told from its own.
+        ParameterError: The earlier block has no end, so that the lines of others cannot be distinguished from its own.
     """
     begin, end = (marker.format(project) for marker in _MARKERS)
     if block and table and not table.endswith("\n"):

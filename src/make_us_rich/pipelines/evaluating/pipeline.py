@@ -11,7 +11,7 @@ from make_us_rich.pipelines.evaluating.report import build_report
 def create_pipeline() -> Pipeline:
     """The backtest to verdicts, the model to convert, its card, scores and figures."""
     report, served, events = "evaluation_report", "served_backtest", "event_scores"
-    judged = [report, served, "candidate_past_forecasts", "calibration_effect"]
+    evaluated = [report, served, "candidate_past_forecasts", "calibration_effect"]
     logs = ["stored_verdicts", "stored_trials", "stored_champion"]
     made = ["backtest", "candidates", "comparisons", "data_report", "served_model", "stored_champion"]
     rules = ["params:gate", "params:calibration", "params:dry_run"]
@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
     plotted = ["fan_figure", "coverage_figure", "skill_figure", "error_figure", "reliability_figure"]
     steps = [
         Node(nodes.count_comparisons, logs, "comparisons", name="count_comparisons"),
-        Node(nodes.evaluate_challengers, [*made, *rules, "run"], judged, name="evaluate_challengers"),
+        Node(nodes.evaluate_challengers, [*made, *rules, "run"], evaluated, name="evaluate_challengers"),
         Node(nodes.update_verdicts, ["stored_verdicts", report, "params:dry_run"], "verdicts", name="update_verdicts"),
         Node(score_backtest, served, "scores", name="score_backtest"),
         Node(nodes.summarize_scores, ["scores", report], "metrics", name="summarize_scores"),
