@@ -85,3 +85,19 @@ def test_a_notebook_runs_and_is_committed_without_what_it_printed(api: Project, 
     execute = Path(sys.executable).with_name("jupyter-execute")
     done = api.run_cold(str(execute), "--timeout=120", str(copy))
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.mark.slow
+def test_the_kernel_of_kedro_jupyter_has_the_projects_catalog(api: Project) -> None:
+    made = api.run_cold("kedro", "jupyter", "setup")
+    assert made.returncode == 0, made.stderr
+    cell = {"cell_type": "code", "id": "one", "metadata": {}, "outputs": [], "execution_count": None}
+    lines = "print(catalog.load('btc_usdt.champion').version, sorted(pipelines)[0])"
+    notebook = api.folder / "of_kedro.ipynb"
+    notebook.write_text(
+        json.dumps({"cells": [{**cell, "source": lines}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    done = api.run_cold("jupyter-execute", "--kernel_name=kedro_make_us_rich", "--inplace", str(notebook))
+    assert done.returncode == 0, done.stderr[-4000:]
+    outputs = json.loads(notebook.read_text())["cells"][0]["outputs"]
+    assert outputs[-1]["text"] == [f"{api.served()[1]} __default__\n"]
