@@ -70,7 +70,6 @@ def test_an_environment_that_is_not_there_is_refused(called: dict[str, Any]) -> 
     [
         ("--async", "--async is not supported: MLflow's run belongs to one thread"),
         ("--runner-params=is_async=True", "--async is not supported"),
-        ("--runner=ParallelRunner", "--runner=ParallelRunner is not supported"),
         ("--runner=ThreadRunner", "--runner=ThreadRunner is not supported"),
         ("--runner=nobody.knows.It", "--runner=nobody.knows.It: there is no such runner"),
     ],
@@ -90,6 +89,8 @@ def test_a_runner_that_cannot_run_the_pipelines_is_refused_with_a_remedy(project
         ("--pipeline=all", ["all"], cli.PARALLEL_PAIRS),
         ("--pipelines=btc_usdt,eth_usdt", ["btc_usdt", "eth_usdt"], cli.PARALLEL_PAIRS),
         ("--env=base", [], cli.PARALLEL_PAIRS),
+        ("--runner=ParallelRunner", [], cli.PARALLEL_PAIRS),
+        ("--runner=SequentialRunner", [], "SequentialRunner"),
     ],
 )
 def test_several_pairs_run_in_processes_of_their_own_and_pipeline_is_a_spelling_of_pipelines(
@@ -98,6 +99,11 @@ def test_several_pairs_run_in_processes_of_their_own_and_pipeline_is_a_spelling_
     output("run", option)
 
     assert (called["pipelines"], called["pipeline"], called["runner"]) == (names, None, runner)
+
+
+def test_parallel_runners_parameters_are_refused_with_the_one_that_counts(project: Path) -> None:
+    refused = error("run", "--runner=ParallelRunner", "--runner-params=max_workers=4")
+    assert refused.startswith("--runner-params=max_workers is not supported; set running.workers to the number")
 
 
 def test_a_bare_installation_says_in_two_lines_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

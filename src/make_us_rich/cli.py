@@ -65,7 +65,9 @@ def run(**options: Any) -> None:
     refuse_runners(options)
     # Refuses an unknown environment; Kedro accepts any name.
     config = None if options["conf_source"] else open_config(options["env"])
-    if not options["runner"] and (len(names) != 1 or is_of_all(names[0])):
+    several = len(names) != 1 or is_of_all(names[0])
+    # Kedro's own ParallelRunner runs no hooks of nodes and datasets, which hold the pair and record its run.
+    if options["runner"] == "ParallelRunner" or (several and not options["runner"]):
         options |= {"runner": PARALLEL_PAIRS}
         if config:
             architectures = options["params"].get("architectures") or config["parameters"]["architectures"]
@@ -78,12 +80,15 @@ def run(**options: Any) -> None:
 
 
 def refuse_runners(options: dict[str, Any]) -> None:
-    """Raise ParameterError for runners that share one run among processes or threads, and for names of no runner."""
+    """Raise ParameterError for runners that share one run among threads, and for names of no runner."""
     runner, remedy = options["runner"], "leave it out; --pipeline=all runs pairs side by side"
     if options["is_async"] or options["runner_params"].get("is_async"):
         raise ParameterError("--async is not supported: MLflow's run belongs to one thread", remedy)
-    if runner in ("ParallelRunner", "ThreadRunner"):
-        raise ParameterError(f"--runner={runner} is not supported: MLflow's run belongs to one process", remedy)
+    if runner == "ThreadRunner":
+        raise ParameterError(f"--runner={runner} is not supported: MLflow's run belongs to one thread", remedy)
+    if runner == "ParallelRunner" and options["runner_params"]:
+        message = f"--runner-params={', '.join(options['runner_params'])} is not supported"
+        raise ParameterError(message, "set running.workers to the number of pairs side by side")
     try:
         load_obj(runner or "SequentialRunner", "kedro.runner")
     except (AttributeError, ImportError, ValueError) as exc:

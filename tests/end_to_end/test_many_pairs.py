@@ -79,6 +79,14 @@ def test_one_pairs_failure_leaves_the_others_alone_and_is_reported_at_the_end(
     assert {line.split(" | ")[0] for line in others} <= {*PAIRS, UNKNOWN}
 
 
+def test_parallel_runner_gives_one_pair_a_process_and_publishes_it(project: Project) -> None:
+    before = project.versions()
+    command = project.run("--runner=ParallelRunner").ok()
+    assert re.search(r"^btc_usdt +[\d.]+ s  still serving", command.output, re.MULTILINE)
+    assert len(project.versions()) == len(before) + 1
+    assert json.loads(project.path(".locks", "btc_usdt.lock").read_text())["process"] != command.pid
+
+
 def worker_of_a_pair(project: Project, command: Command, workers: list[Any]) -> tuple[Any, str]:
     """A worker one of whose pairs has stored its candles, and the pair."""
     while command.running:
