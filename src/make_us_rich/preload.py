@@ -27,8 +27,11 @@ import make_us_rich.datasets.published
 import make_us_rich.features.registry
 import make_us_rich.pipeline_registry
 import make_us_rich.runners.pair_process
+from make_us_rich.klines.frame import empty_klines
+from make_us_rich.klines.schema import CLEAN_KLINES
 from make_us_rich.pipelines.evaluating.report import packed_plotly
 
 packed_plotly()
+CLEAN_KLINES.validate(empty_klines())  # The first validation imports more of pandera.
 inspect.stack()  # Kedro's settings ask for it at each start; what it finds out of a thousand modules is remembered.
 gc.freeze()  # A collection in a child would copy the pages that all share.

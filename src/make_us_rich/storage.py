@@ -66,6 +66,7 @@ _ERRORS: dict[str, str] = {
     "botocore.exceptions.NoCredentialsError": _NO_KEY,
     "botocore.exceptions.PartialCredentialsError": _NO_KEY,
     "botocore.exceptions.ParamValidationError": "the store's address has a wrong form; write s3://bucket/folder",
+    "kedro.validation.exceptions.DataValidationError": "{}; delete the file, and run the pair again",
     "kedro.io.core.DatasetError": "{}; run the pair again, with the stages before this one",
     "kedro.config.MissingConfigException": "{}; look at conf/ and --env",
     "omegaconf.errors.InterpolationResolutionError": "{}",
@@ -128,9 +129,11 @@ def _line(exc: BaseException) -> str | None:
     if isinstance(exc, ValidationError):  # Of a stored record; parameters are checked before anything is loaded.
         problem = " ".join(str(exc).splitlines()[1:3])
         return f"a stored {exc.title} is damaged ({problem}); run the pair again, with all of its stages"
+    first, *more = str(exc).splitlines() or [type(exc).__name__]
     # Of OmegaConf's resolvers, the text after this phrase is all that is left of the cause.
-    first = (str(exc).splitlines() or [type(exc).__name__])[0]
     text = first.split("raised while resolving interpolation: ")[-1].rstrip(".")
+    if failed := [line.removeprefix("  - ") for line in more if line.startswith("  - ")]:  # Checks of a validator.
+        text += f": {'; '.join(failed)}"
     for path, line in _ERRORS.items():
         module, _, name = path.rpartition(".")
         if isinstance(exc, getattr(sys.modules.get(module), name, ())):

@@ -1,12 +1,14 @@
 """What is saved is loaded again, from a folder and from a bucket."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from kedro.io import DataCatalog, DatasetError, Version
+from kedro.validation.exceptions import DataValidationError
 
 from make_us_rich.catalog import open_config
 from make_us_rich.datasets.files import (
@@ -23,7 +25,8 @@ from make_us_rich.datasets.files import (
 from make_us_rich.datasets.published import ChampionPointerDataset, PublishedModelDataset, VersionsDataset
 from make_us_rich.domain.champion import ChampionPointer
 from make_us_rich.domain.klines import KLINE_DTYPES
-from synthetic import REPO
+from make_us_rich.storage import explain
+from synthetic import REPO, simulated_klines
 
 FRAME = pd.DataFrame({"close": [1.5, 2.5]}, index=pd.date_range("2025-01-01", periods=2, freq="h", name="timestamp"))
 VERDICTS = pd.DataFrame(
@@ -137,15 +140,45 @@ def test_nothing_stored_yet_is_empty_and_an_empty_kline_frame_can_be_stored(stor
     assert list(dataset.load().columns) == list(KLINE_DTYPES)
 
 
-def test_a_frame_of_another_schema_is_no_klines(tmp_path):
-    ParquetDataset(filepath=str(tmp_path / "klines.parquet")).save(FRAME)
-    entry = open_config("base", REPO)["catalog"]["{pair}.stored_klines"]
-    entry |= {"filepath": str(tmp_path / "klines.parquet"), "credentials": {}}
-    catalog = DataCatalog.from_config({"klines": entry})
-    with pytest.raises(DatasetError, match=r"not as the kline schema says: .*trades"):
-        catalog.load("klines")
-    with pytest.raises(DatasetError, match=r"not as the kline schema says: .*trades"):
-        catalog.save("klines", FRAME)
+def klines_catalog(folder: Path) -> DataCatalog:
+    """The catalog's entries of candles, all of them one file, which holds a frame without the columns of candles."""
+    ParquetDataset(filepath=str(folder / "klines.parquet")).save(FRAME)
+    entries = open_config("base", REPO)["catalog"]
+    own = {"filepath": str(folder / "klines.parquet"), "credentials": {}}
+    names = ("stored_klines", "raw_klines", "klines")
+    return DataCatalog.from_config({name: entries[f"{{pair}}.{name}"] | own for name in names})
+
+
+@pytest.mark.parametrize("name", ["stored_klines", "raw_klines", "klines"])
+def test_a_frame_of_another_schema_is_no_klines(tmp_path, name):
+    catalog = klines_catalog(tmp_path)
+    with pytest.raises(DataValidationError) as failure:
+        catalog.load(name)
+    line = explain(failure.value)
+    assert line.startswith(f"Validation failed for dataset '{name}' on load: column_in_dataframe — 11 cases")
+    assert line.endswith("delete the file, and run the pair again")
+    with pytest.raises(DataValidationError, match="column_in_dataframe"):
+        catalog.save(name, FRAME)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda klines: klines.assign(high=0.0), "candles that the quality checks remove"),
+        (lambda klines: klines.iloc[::-1], "open times that do not ascend"),
+        (lambda klines: klines.iloc[[0, 0]], "timestamp: field_uniqueness"),
+        (lambda klines: klines.astype({"trades": "float64"}), "trades: dtype"),
+    ],
+)
+def test_clean_klines_are_usable_ascending_and_unique(tmp_path, damage, problem):
+    catalog, klines = klines_catalog(tmp_path), simulated_klines(rows=48)
+    klines.attrs = {"simulated": True}
+    catalog.save("klines", klines)
+    loaded = catalog.load("klines")
+    pd.testing.assert_frame_equal(loaded, klines)
+    assert loaded.attrs == klines.attrs
+    with pytest.raises(DataValidationError, match=problem):
+        catalog.save("klines", damage(klines))
 
 
 def test_a_pointer_is_empty_until_one_is_stored_and_another_pairs_is_not_saved(store):

@@ -17,18 +17,6 @@ def empty_klines() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in KLINE_DTYPES.items()})
 
 
-def check_schema(klines: pd.DataFrame) -> None:
-    """Compare columns and dtypes with the kline schema: the catalog's ``validator`` of candles.
-
-    Raises:
-        ValueError: They differ.
-    """
-    found = {str(name): str(dtype) for name, dtype in klines.dtypes.items()}
-    if found != KLINE_DTYPES:
-        odd = sorted(dict(found.items() ^ KLINE_DTYPES.items()))
-        raise ValueError(f"columns that are not as the kline schema says: {', '.join(odd)}; delete the file")
-
-
 def to_klines(rows: Sequence[Sequence[Any]], symbol: str) -> pd.DataFrame:
     """Type the exchange's rows, ``[candle][12]``: times in ms since 1970, prices and volumes as text.
 
