@@ -1,11 +1,10 @@
-"""Readiness, and metrics: rules and dashboard ask for what the running API exports, in expressions that parse."""
+"""Readiness, and metrics: rules and dashboard ask for what the running API exports."""
 
 import json
 import logging
 import re
 from pathlib import Path
 
-import promql_parser
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -39,8 +38,7 @@ def test_it_is_ready_with_a_model_and_a_database_and_else_says_what_to_run(start
     assert answer.json()["reasons"] == ["btc_usdt: no model is published; run the pair: kedro run --pipeline=btc_usdt"]
 
 
-def test_expressions_parse_and_name_what_the_api_exports_and_the_dashboard_shows_all_of_it(start_api, place) -> None:
-    assert all(promql_parser.parse(expression) for expression in EXPRESSIONS)
+def test_expressions_name_what_the_api_exports_and_the_dashboard_shows_all_of_it(start_api, place) -> None:
     write_live(place.project, NOW)
     api = start_api()
     api.client.get("/api/v1/models/btc_usdt")
