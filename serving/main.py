@@ -26,7 +26,7 @@ from serving.errors import add_error_handlers, answers
 from serving.forecasts.service import ForecastService
 from serving.logs import configure_logs
 from serving.metrics import ForecastCollector
-from serving.middleware import ProxyPrefix, RequestObserver
+from serving.middleware import PREFIX, ProxyPrefix, RequestObserver
 from serving.routes import accounts as account_routes
 from serving.routes import admin, alerts, forecasts, health, inference_v2, models, record
 from serving.routes import answers as answer_routes
@@ -34,8 +34,6 @@ from serving.routes.forecasts import Broadcaster
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
-
-PREFIX = "/api/v1"
 
 _DESCRIPTION = """Calibrated forecasts of hourly crypto prices: quantiles of the next 24 closes with the last five days.
 

@@ -17,6 +17,9 @@ from serving.logs import request_id
 
 log = logging.getLogger("serving.access")
 
+PREFIX = "/api/v1"
+"""Of the API's paths, below that of a reverse proxy."""
+
 CLIENT_CLOSED_REQUEST = 499
 """Logged and counted where the client disconnects before the response."""
 
@@ -47,7 +50,9 @@ class ProxyPrefix:
         """Handle one request."""
         if scope["type"] == "http" and (prefix := self.prefix or _header(scope, b"x-forwarded-prefix", _PREFIX)):
             path = scope["path"]
-            inside = path == prefix or path.startswith(f"{prefix}/")
+            # The proxy's prefix may be one that our own paths begin with, such as /api.
+            is_stripped = path.startswith(f"{PREFIX}/") and not path.startswith(f"{prefix}{PREFIX}/")
+            inside = not is_stripped and (path == prefix or path.startswith(f"{prefix}/"))
             scope = {**scope, "root_path": prefix, "path": path if inside else prefix + path}
         await self.app(scope, receive, send)
 

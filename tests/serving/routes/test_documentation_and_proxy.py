@@ -42,21 +42,24 @@ def test_the_page_shows_every_endpoint_and_requests_nothing_from_elsewhere(api: 
     assert "invalid_request" in api.wait("/documentation/redoc.standalone.js", 422).text
 
 
+@pytest.mark.parametrize("prefix", ["/crypto", "/api"])
 @pytest.mark.parametrize("strip", [True, False], ids=["stripped", "kept"])
-def test_documentation_login_and_stream_work_behind_a_prefix(api: ApiProcess, nginx: Nginx, strip: bool) -> None:
-    url = nginx.start(api.url, "/crypto", strip=strip)
+def test_documentation_login_and_stream_work_behind_a_prefix(
+    api: ApiProcess, nginx: Nginx, strip: bool, prefix: str
+) -> None:
+    url = nginx.start(api.url, prefix, strip=strip)
     with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as client:
         page = client.get("/").text
-        assert client.get("/openapi.json").json()["servers"] == [{"url": "/crypto"}]
+        assert client.get("/openapi.json").json()["servers"] == [{"url": prefix}]
         assert client.get("/documentation/swagger-ui.css").status_code == 200
-        account = {"name": f"ada-{strip}", "password": PASSWORD}
+        account = {"name": f"ada-{strip}-{prefix[1:]}", "password": PASSWORD}
         token = client.post("/api/v1/register", json=account).json()["api_token"]
         with client.stream("GET", "/api/v1/stream/btc_usdt", headers={"Authorization": f"Bearer {token}"}) as events:
             first = next(events.iter_lines())
         redirected = client.get("/api/v1/pairs/")
         assert client.get("/v2/nowhere").json()["code"] == "not_found"
 
-    assert all(f'"/crypto/{name}"' in page.replace("'", '"') for name in FILES)
+    assert all(f'"{prefix}/{name}"' in page.replace("'", '"') for name in FILES)
     assert first == "event: forecast"
     assert (redirected.status_code, redirected.headers["location"]) == (307, f"{url}/api/v1/pairs")
 
