@@ -231,6 +231,21 @@ def test_an_alert_is_sent_once_and_its_state_is_in_the_store(
         read_alerts("local")
 
 
+@pytest.mark.parametrize("content", ["{", '{"open": []}'])
+def test_a_damaged_state_of_this_machine_begins_anew_and_alerts_go_on(
+    site: Site, webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    monkeypatch.setenv(ADDRESSES, webhook.url)
+    (site.folder / "data/alert_state_local.json").write_text(content)
+    site.runs(monitored(reason="Binance is down"))
+    for at in range(2):
+        run_checks("local", lambda at=at: NOW + at * MINUTE)
+
+    assert [message["title"] for message in webhook.messages] == ["Make Us Rich: 1 alert"]
+    (warning,) = [record.message for record in caplog.records if "begins anew" in record.message]
+    assert "alert_state_local.json" in warning
+
+
 def test_a_second_process_waits_for_the_first_as_long_as_it_is_asked_to(site: Site) -> None:
     with ThreadPoolExecutor() as pool:
         with pair_lock(str(site.folder / "data"), "alerts"):

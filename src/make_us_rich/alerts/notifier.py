@@ -13,6 +13,7 @@ from make_us_rich.alerts.alert import Alert, AlertKind, AlertRules, AlertState, 
 from make_us_rich.alerts.sending import mask, send_message
 from make_us_rich.catalog import find_project, open_config, store_root
 from make_us_rich.datasets.files import OptionalJSONDataset
+from make_us_rich.domain.errors import ArtifactError
 from make_us_rich.storage import explain
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,19 @@ log = logging.getLogger(__name__)
 def notify(alerts: list[Alert], env: str | None, now: datetime) -> tuple[Notification, ...]:
     """Send what has changed since the previous check, given every current problem, and store the new state.
 
-    The state is a file of this machine, so that a store that is down is reported, too, and only once. A copy for the
-    interface goes into the store.
+    The state is a file of this machine, so that a store that is down is reported, too, and only once. A damaged one
+    begins anew: a problem is sent twice rather than never. A copy for the interface goes into the store.
     """
     config = open_config(env)
     file = find_project() / "data" / f"alert_state_{config.env}.json"
     local = OptionalJSONDataset(filepath=str(file))
     rules = AlertRules.model_validate(config["parameters"]["alerts"])
-    state, sent = send_changes(AlertState.read(local.load(), str(file)), alerts, rules, now)
+    try:
+        state = AlertState.read(local.load(), str(file))
+    except (ArtifactError, DatasetError) as exc:
+        log.warning("%s; it begins anew", explain(exc) or exc)
+        state = AlertState()
+    state, sent = send_changes(state, alerts, rules, now)
     record = state.model_dump(mode="json")
     local.save(record)
     try:
