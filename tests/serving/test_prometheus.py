@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
-import httpx
 import pytest
 import yaml
 
 from live_files import write_live
-from network import TIMEOUT, free_port, wait_until
+from network import free_port, wait_until
 from processes import NOW, REPO, ApiProcess, ServerProcess, published_api
 
 from .routes.test_observability import QUERIES, RULES
@@ -26,9 +26,7 @@ class Prometheus(ServerProcess):
         return ["prometheus", *files, f"--web.listen-address=127.0.0.1:{self.port}"]
 
     def get(self, path: str, **query: str) -> dict[str, object]:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=query, timeout=TIMEOUT, trust_env=False)
-        assert answer.status_code == 200, answer.text
-        data: dict[str, object] = answer.json()["data"]
+        data: dict[str, object] = self.wait(f"/api/v1/{path}?{urlencode(query)}").json()["data"]
         return data
 
 
@@ -58,11 +56,10 @@ def prometheus(api: ApiProcess, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_every_query_of_the_dashboard_has_an_answer(api: ApiProcess, prometheus: Prometheus) -> None:
-    httpx.get(f"{api.url}/api/v1/pairs", timeout=TIMEOUT).raise_for_status()
-    queries = [query.replace("$pair", ".*") for query in QUERIES]
+    api.wait("/api/v1/pairs")
 
     def unanswered() -> list[str]:
-        return [query for query in queries if not prometheus.get("query", query=query)["result"]]
+        return [query for query in QUERIES if not prometheus.get("query", query=query)["result"]]
 
     # The test's model has no conformal scales. A rate takes two scrapes.
     wait_until(lambda: unanswered() == ['make_us_rich_backtest_coverage_80{pair=~".*"}'])

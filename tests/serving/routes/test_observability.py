@@ -19,9 +19,9 @@ DASHBOARD = json.loads((DEPLOY / "grafana/dashboard.json").read_text())
 RULES = [
     rule for group in yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text())["groups"] for rule in group["rules"]
 ]
-QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 # What Grafana puts in for a variable.
-EXPRESSIONS = [*(rule["expr"] for rule in RULES), *(query.replace("$pair", ".*") for query in QUERIES)]
+QUERIES = [target["expr"].replace("$pair", ".*") for panel in DASHBOARD["panels"] for target in panel["targets"]]
+EXPRESSIONS = [*(rule["expr"] for rule in RULES), *QUERIES]
 
 
 def test_it_is_ready_with_a_model_and_a_database_and_else_says_what_to_run(start_api, place) -> None:
