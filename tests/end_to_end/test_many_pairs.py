@@ -79,12 +79,13 @@ def test_one_pairs_failure_leaves_the_others_alone_and_is_reported_at_the_end(
     assert {line.split(" | ")[0] for line in others} <= {*PAIRS, UNKNOWN}
 
 
-def test_parallel_runner_gives_one_pair_a_process_and_publishes_it(project: Project) -> None:
+def test_parallel_runner_gives_one_pair_a_process_and_a_version(project: Project) -> None:
     before = project.versions()
     command = project.run("--runner=ParallelRunner").ok()
     assert re.search(r"^btc_usdt +[\d.]+ s  still serving", command.output, re.MULTILINE)
     assert len(project.versions()) == len(before) + 1
-    assert json.loads(project.path(".locks", "btc_usdt.lock").read_text())["process"] != command.pid
+    holder = json.loads(project.path(".locks", "btc_usdt.lock").read_text())
+    assert int(holder["process"]) != command.pid
 
 
 def worker_of_a_pair(project: Project, command: Command, workers: list[Any]) -> tuple[Any, str]:

@@ -82,8 +82,7 @@ def test_a_notebook_runs_and_is_committed_without_what_it_printed(api: Project, 
 
     copy = api.folder / notebook.name
     copy.write_bytes(notebook.read_bytes())
-    execute = Path(sys.executable).with_name("jupyter-execute")
-    done = api.run_cold(str(execute), "--timeout=120", str(copy))
+    done = api.run_cold("jupyter-execute", "--timeout=120", str(copy))
     assert done.returncode == 0, done.stderr[-4000:]
 
 
