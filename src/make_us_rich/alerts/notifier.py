@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 def notify(alerts: list[Alert], env: str | None, now: datetime) -> tuple[Notification, ...]:
     """Send what has changed since the previous check, given every current problem, and store the new state.
 
-    The state is a file of this machine, so that a store that is down is reported, too, and only once. A damaged one
-    begins anew: a problem is sent twice rather than never. A copy for the interface goes into the store.
+    The state is a file of this machine, so that a store that is down is reported, too, and only once. One that cannot
+    be read begins anew: a problem is sent twice rather than never. A copy for the interface goes into the store.
     """
     config = open_config(env)
     file = find_project() / "data" / f"alert_state_{config.env}.json"
