@@ -29,9 +29,9 @@ import make_us_rich.pipeline_registry
 import make_us_rich.runners.pair_process
 from make_us_rich.klines.frame import empty_klines
 from make_us_rich.klines.schema import CLEAN_KLINES
-from make_us_rich.pipelines.evaluating.report import packed_plotly
+from make_us_rich.pipelines.evaluating.report import compressed_plotly
 
-packed_plotly()
+compressed_plotly()
 CLEAN_KLINES.validate(empty_klines())  # The first validation imports more of pandera.
 inspect.stack()  # Kedro's settings ask for it at each start; what it finds out of a thousand modules is remembered.
 gc.freeze()  # A collection in a child would copy the pages that all share.

@@ -51,11 +51,11 @@ def build_report(
     # No text of the data can end the script.
     data = json.dumps(figures, allow_nan=False).replace("<", "\\u003c")
     title = html.escape(f"{run.pair}, version {run.version}{market}")
-    return _PAGE.format(title=title, places=places, plotly=packed_plotly(), figures=data)
+    return _PAGE.format(title=title, places=places, plotly=compressed_plotly(), figures=data)
 
 
 @cache
-def packed_plotly() -> str:
+def compressed_plotly() -> str:
     """Plotly.js, deflated, in base 64; a sixth of a second once in a process."""
     source = files("plotly") / "package_data" / "plotly.min.js"
     return b64encode(compress(source.read_bytes())).decode()
